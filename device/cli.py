@@ -1,0 +1,22 @@
+"""`oido`: arguments and dispatch only."""
+
+from collections.abc import Sequence
+
+from device.command_line import Command, execute
+
+DESCRIPTION = "Hears whether there is music, on the device, and says so over MQTT."
+
+COMMANDS = (
+    Command("run", "listen and publish, until stopped", "device.commands.run"),
+    Command("classify", "say where in audio files there is music", "device.commands.classify"),
+    Command("watch", "show live level and scores in the terminal", "device.commands.watch"),
+    Command("devices", "list microphones", "device.commands.devices"),
+    Command("check", "go through configuration, model, sources and broker", "device.commands.check"),
+    Command("demo", "bundled audio through the whole path, broker included", "device.demo"),
+    Command("version", "versions of the program, its models and runtimes", "device.commands.version"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `oido` and return its exit code."""
+    return execute(argv, prog="oido", description=DESCRIPTION, commands=COMMANDS)

@@ -1,0 +1,83 @@
+"""What `oido` and `oido-export` have in common: words to commands, errors to one sentence and an exit code."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from device.errors import OidoError
+
+EXIT_INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended: 128 + SIGINT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word after the program's name.
+
+    Its module has `add_arguments(parser)` and `run(arguments) -> exit code`.
+    """
+
+    name: str
+    help: str
+    module: str
+    """Imported only when the command is asked for: `oido version` does not wait for a runtime."""
+
+
+def parse(
+    argv: Sequence[str], *, prog: str, description: str, commands: Sequence[Command]
+) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
+    """Read a command line.
+
+    Args:
+        argv: the words after the program's name.
+        prog: the program's name.
+        description: of the program.
+        commands: what it can do.
+
+    Returns:
+        The command's `run` and what to call it with.
+
+    Raises:
+        SystemExit: help was asked for (0), or the words make no command (2); argparse has said why.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    runs: dict[str, Callable[[argparse.Namespace], int]] = {}
+    for command in commands:
+        subparser = words.add_parser(command.name, help=command.help, description=command.help)
+        if command.name in argv[:1]:
+            module = importlib.import_module(command.module)
+            module.add_arguments(subparser)
+            runs[command.name] = module.run
+    arguments = parser.parse_args(argv)
+    return runs[arguments.command], arguments
+
+
+def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands: Sequence[Command]) -> int:
+    """Run a command line to its exit code: 0 done, 1 the work failed, 2 wrong use or configuration.
+
+    Args:
+        argv: the words after the program's name; None takes the process's.
+        prog: the program's name.
+        description: of the program.
+        commands: what it can do.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    run, arguments = parse(words, prog=prog, description=description, commands=commands)
+    logging.basicConfig(format=f"{prog}: %(levelname)s: %(message)s", stream=sys.stderr, level=logging.INFO)
+    try:
+        return run(arguments)
+    except OidoError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has seen enough. Point standard output elsewhere, or the interpreter's last
+        # flush would complain (docs.python.org/3/library/signal.html#note-on-sigpipe).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,232 @@
+"""`oido classify`: where in audio files there is music, as JSON lines or CSV."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from device.commands.options import add_config, add_model, configuration
+from device.commands.progress import Progress
+from device.config import Config
+from device.errors import OidoError, UsageError
+from device.hearing.classifier import Classifier
+from device.hearing.decision import Decision, Music, Rules, Segment
+from device.hearing.models import Model, load_model
+from device.listener import rules
+from device.pipeline import listen
+from device.sources.base import SAMPLE_RATE
+from device.sources.recording import Recording
+
+BLOCK_S = 2.0
+"""Longer blocks than a live source's: less to do for each second of audio. The results are the same."""
+
+_LABELS = {Music.ON: "music", Music.OFF: "no_music", Music.UNKNOWN: "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLine:
+    """A stretch of a file."""
+
+    file: str
+    onset: float
+    """Seconds from the beginning of the file."""
+    offset: float
+    label: str
+    """`music` or `no_music`."""
+    score: float | None
+    """Mean probability of music, calibrated."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """A whole file."""
+
+    file: str
+    duration_s: float
+    score: float
+    """Calibrated probability of music, the mean over the file."""
+    music: bool
+    """Whether the score reaches the mode's threshold."""
+    music_s: float
+    """Seconds of the segments that are music."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to say on standard error."""
+
+    sentence: str
+    failed: bool = True
+    """Whether the file could not be read, or not to its end."""
+
+
+Line = SegmentLine | SummaryLine | Remark
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `classify`."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="any audio file")
+    parser.add_argument("--summary", action="store_true", help="one line a file instead of one a segment")
+    parser.add_argument("--csv", action="store_true", help="CSV with a header instead of JSON lines")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="files to process side by side (default: 1)"
+    )
+    add_config(parser)
+    add_model(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify every file; those that cannot be read are named on standard error."""
+    if arguments.jobs < 1:
+        raise UsageError(f"--jobs {arguments.jobs}: at least one file must be processed at a time")
+    config = configuration(arguments)
+    model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+    work = partial(_lines, config=config, summary=arguments.summary)
+    if arguments.jobs > 1:
+        lines = _side_by_side(arguments.files, partial(_collected, work), arguments.jobs)
+    else:
+        with Progress(sys.stderr) as progress:
+            return _print(
+                (line for file in arguments.files for line in work(file, model=model, progress=progress.show)),
+                arguments,
+            )
+    return _print(lines, arguments)
+
+
+def _side_by_side(files: Iterable[str], work: Callable[[str], list[Line]], jobs: int) -> Iterator[Line]:
+    """The lines of all files in the order of the files, whatever order they are finished in."""
+    with ProcessPoolExecutor(jobs) as pool:
+        for lines in pool.map(work, files):
+            yield from lines
+
+
+def _collected(work: Callable[..., Iterator[Line]], file: str) -> list[Line]:
+    """In a process of its own: all lines of one file."""
+    return list(work(file, model=None, progress=None))
+
+
+def _lines(
+    file: str,
+    *,
+    model: Model | None,
+    config: Config,
+    summary: bool,
+    progress: Callable[[str, float, float | None], None] | None,
+) -> Iterator[Line]:
+    """What there is to say about one file, as soon as it can be said."""
+    if model is None:
+        model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+    rule = rules(config.decision, model, config.model.mode)
+    heard = _Heard()
+    try:
+        for segment in _segments(file, model, rule, heard, progress):
+            if not summary:
+                yield SegmentLine(
+                    file=file,
+                    onset=round(segment.start / SAMPLE_RATE, 3),
+                    offset=round(segment.end / SAMPLE_RATE, 3),
+                    label=_LABELS[segment.music],
+                    score=None if segment.mean is None else round(segment.mean, 4),
+                )
+    except OidoError as error:
+        yield Remark(str(error))
+    if heard.invalid:
+        sentence = f"{file}: {heard.invalid} samples are not finite numbers and were heard as silence"
+        yield Remark(sentence, failed=False)
+    if summary and heard.answers:
+        score = heard.total / heard.answers
+        yield SummaryLine(
+            file=file,
+            duration_s=round(heard.samples / SAMPLE_RATE, 3),
+            score=round(score, 4),
+            music=score >= rule.on,
+            music_s=round(heard.music / SAMPLE_RATE, 3),
+        )
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Sums over a file, all positions in samples."""
+
+    samples: int = 0
+    music: int = 0
+    total: float = 0.0
+    answers: int = 0
+    invalid: int = 0
+
+
+def _segments(
+    file: str,
+    model: Model,
+    rule: Rules,
+    heard: _Heard,
+    progress: Callable[[str, float, float | None], None] | None,
+) -> Iterator[Segment]:
+    recording = Recording(Path(file), name="file", block_s=BLOCK_S)
+    duration_s = recording.duration_s if progress else None
+    decision = Decision(rule)
+
+    def account(segments: Iterable[Segment]) -> Iterator[Segment]:
+        for segment in segments:
+            if segment.music is Music.ON:
+                heard.music += segment.end - segment.start
+            yield segment
+
+    try:
+        for observation in listen(recording, Classifier(model), decision, flat_line_limit_s=math.inf):
+            heard.samples, heard.invalid = observation.heard, observation.health.invalid
+            if observation.score is not None:
+                heard.total += observation.score.probability
+                heard.answers += 1
+            if progress:
+                progress(file, observation.heard / SAMPLE_RATE, duration_s)
+            yield from account(observation.segments)
+    except OidoError:
+        yield from account(decision.lose(heard.samples).segments)
+        raise
+
+
+def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
+    """Print lines as they come; failures go to standard error and decide the exit code."""
+    kind = SummaryLine if arguments.summary else SegmentLine
+    write = _csv_writer(sys.stdout, kind) if arguments.csv else _json_writer(sys.stdout)
+    code = 0
+    for line in lines:
+        if isinstance(line, Remark):
+            print(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}", file=sys.stderr)
+            code = code or int(line.failed)
+        else:
+            write(line)
+    return code
+
+
+def _json_writer(stream: TextIO) -> Callable[[SegmentLine | SummaryLine], None]:
+    def write(line: SegmentLine | SummaryLine) -> None:
+        stream.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
+        stream.flush()
+
+    return write
+
+
+def _csv_writer(
+    stream: TextIO, kind: type[SegmentLine | SummaryLine]
+) -> Callable[[SegmentLine | SummaryLine], None]:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([field.name for field in fields(kind)])
+
+    def write(line: SegmentLine | SummaryLine) -> None:
+        writer.writerow(_cell(value) for value in asdict(line).values())
+        stream.flush()
+
+    return write
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,289 @@
+"""Settings: frozen dataclasses with defaults that work, read from TOML and the environment.
+
+`load` is the only way in. Units stand in the names (`min_on_s`), the allowed values beside the field, and an
+error names the key, the value and what is allowed. Passwords are never settings: only the path of a file is.
+"""
+
+import difflib
+import math
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from device.errors import ConfigurationError
+
+DEFAULT_PATH = Path("/etc/oido/config.toml")
+
+SourceKind = Literal["microphone", "file", "stdin", "stream"]
+Mode = Literal["balanced", "precision", "recall"]
+Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_TOPIC_SAFE = "letters, digits, '-', '_' and '.', at most 64"
+
+
+def _within(low: float, high: float) -> dict[str, Any]:
+    """Field metadata: the closed range a number must lie in."""
+    return {"low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """`[node]`: this device."""
+
+    name: str = field(default="oido", metadata={"topic": True})
+    """The `<node>` of every topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """`[[source]]`: one thing to listen to; several may run side by side."""
+
+    name: str = field(default="microphone", metadata={"topic": True})
+    """The `<source>` of every topic."""
+    kind: SourceKind = "microphone"
+    device: str | None = None
+    """Microphone: part of its name, as `oido devices` prints it. None: the system's default."""
+    path: str | None = None
+    """File: what to play."""
+    url: str | None = None
+    """Stream: anything ffmpeg opens (http, rtsp, a file)."""
+    sample_rate_hz: int = field(default=16_000, metadata=_within(4_000, 384_000))
+    """stdin: the rate of the signed 16-bit little-endian samples."""
+    channels: int = field(default=1, metadata=_within(1, 64))
+    """stdin: interleaved channels."""
+    stall_s: float = field(default=2.0, metadata=_within(0.5, 3_600))
+    """Live sources: without a single sample for so long, the source counts as lost."""
+    flat_line_s: float | None = field(default=None, metadata=_within(0, 86_400))
+    """Exact digital silence for so long means "cannot hear". 0: never. None: 5 for microphones and
+    0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
+
+    @property
+    def flat_line_limit_s(self) -> float:
+        """Seconds of flat line after which this source cannot hear; infinite where silence is legitimate."""
+        seconds = self.flat_line_s
+        if seconds is None:
+            seconds = 5.0 if self.kind == "microphone" else 0.0
+        return seconds or math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """`[model]`: which model hears, and how careful it is."""
+
+    name: str = "logistic"
+    """The NAME of NAME.json among the models in `directory` and those that came with the program."""
+    directory: str | None = None
+    """Searched before the bundled models."""
+    mode: Mode = "balanced"
+    """balanced: best F1; precision: rarely wrong when ON; recall: rarely misses music."""
+    runtime: Runtime = "auto"
+    """Which TFLite runtime to use; auto takes the faster one that is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionConfig:
+    """`[decision]`: how scores become a state."""
+
+    min_on_s: float = field(default=1.5, metadata=_within(0, 3_600))
+    """Music must last so long before the state turns ON."""
+    min_off_s: float = field(default=4.0, metadata=_within(0, 3_600))
+    """Music must be gone so long before the state turns OFF: a pause inside a piece is still music."""
+    on: float | None = field(default=None, metadata=_within(0, 1))
+    """Probability that counts as music; None: the model's threshold for the chosen mode."""
+    off: float | None = field(default=None, metadata=_within(0, 1))
+    """Probability under which music has stopped; None: 0.7 times `on`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """`[mqtt]`: the broker. With no host, messages go to standard output as JSON lines."""
+
+    host: str | None = None
+    port: int = field(default=1883, metadata=_within(1, 65_535))
+    base_topic: str = field(default="oido", metadata={"topic": True})
+    username: str | None = None
+    password_file: str | None = None
+    """A file whose first line is the password; a relative name is looked up among systemd's credentials."""
+    client_id: str | None = None
+    """None: made from the base topic and the node, so that a restarted device takes its old session over."""
+    keepalive_s: int = field(default=30, metadata=_within(5, 3_600))
+    tls: bool = False
+    ca_file: str | None = None
+    """TLS: who signed the broker's certificate; None: the system's authorities."""
+    state_interval_s: float = field(default=5.0, metadata=_within(0.5, 3_600))
+    """The state is published on every change, and otherwise so often."""
+    telemetry_interval_s: float = field(default=60.0, metadata=_within(1, 86_400))
+    max_queued_events: int = field(default=10_000, metadata=_within(1, 1_000_000))
+    """Events kept while the broker is away; past that the oldest is dropped, with a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """`[log]`: goes to standard error."""
+
+    level: LogLevel = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    source: tuple[SourceConfig, ...] = (SourceConfig(),)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read the configuration file, then lay `OIDO_SECTION_KEY` variables over it.
+
+    Args:
+        path: the file; None reads `/etc/oido/config.toml` where it exists, and otherwise only defaults.
+        environment: where overrides are looked up, for example `OIDO_MQTT_HOST`.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a key or value is wrong.
+    """
+    table: dict[str, Any] = {}
+    where = "the environment"
+    if path is not None or DEFAULT_PATH.exists():
+        path = path or DEFAULT_PATH
+        where = str(path)
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    config = _build(Config, table, where, "")
+    return _check_whole(_override(config, environment), where)
+
+
+def _check_whole(config: Config, where: str) -> Config:
+    """Refuse what is only wrong in combination."""
+    names = [source.name for source in config.source]
+    if not names:
+        raise ConfigurationError(f"{where}: [[source]] is empty; name at least one source or leave it out")
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{where}: two [[source]] are named {name!r}; give each its own name")
+    needed: dict[SourceKind, str] = {"file": "path", "stream": "url"}
+    for source in config.source:
+        key = needed.get(source.kind)
+        if key and not getattr(source, key):
+            raise ConfigurationError(
+                f"{where}: [[source]] {source.name!r} has kind = {source.kind!r} and needs {key!r}"
+            )
+    on, off = config.decision.on, config.decision.off
+    if on is not None and off is not None and off > on:
+        raise ConfigurationError(
+            f"{where}: [decision] off = {off} lies above on = {on}; music would start and stop at once"
+        )
+    return config
+
+
+def _override(config: Config, environment: Mapping[str, str]) -> Config:
+    """Apply `OIDO_SECTION_KEY`; lists of sources cannot be overridden this way."""
+    for section in fields(Config):
+        if section.name == "source":
+            continue
+        current = getattr(config, section.name)
+        hints = get_type_hints(type(current))
+        for entry in fields(current):
+            variable = f"OIDO_{section.name}_{entry.name}".upper()
+            if variable not in environment:
+                continue
+            value = _check(_parse(environment[variable], hints[entry.name]), hints[entry.name], entry, variable)
+            current = replace(current, **{entry.name: value})
+        config = replace(config, **{section.name: current})
+    return config
+
+
+def _parse(text: str, hint: Any) -> Any:
+    """Read a variable's text as the field's type where it can be; `_check` complains otherwise."""
+    allowed = _members(hint)
+    if bool in allowed:
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    for kind in (int, float):
+        if kind in allowed:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    return text
+
+
+def _build(kind: type[Any], table: Any, where: str, section: str) -> Any:
+    """Make a settings dataclass of a TOML table."""
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where}: [{section}] must be a section, not {table!r}")
+    hints = get_type_hints(kind)
+    known = {entry.name: entry for entry in fields(kind)}
+    values = {}
+    for key, value in table.items():
+        label = f"{where}: {f'[{section}] ' if section else ''}{key}"
+        if key not in known:
+            raise ConfigurationError(f"{label}: unknown key{_suggest(key, known)}")
+        values[key] = _read(value, hints[key], known[key], label, where)
+    return kind(**values)
+
+
+def _read(value: Any, hint: Any, entry: Field[Any], label: str, where: str) -> Any:
+    """One key's value: a nested section, a list of sections or a plain value."""
+    if isinstance(hint, type) and entry.default_factory is not MISSING:
+        return _build(hint, value, where, entry.name)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ConfigurationError(f"{label}: write it as [[{entry.name}]]")
+        return tuple(_build(get_args(hint)[0], item, where, entry.name) for item in value)
+    return _check(value, hint, entry, label)
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The plain types of a hint: `str | None` has two, `int` one, a Literal itself."""
+    return get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+
+
+def _check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
+    """Return the value if the field may hold it."""
+    members = _members(hint)
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if value not in choices:
+            raise ConfigurationError(f"{label}: {value!r} is not one of {', '.join(map(repr, choices))}")
+        return value
+    if float in members and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) not in members:
+        wanted = " or ".join(_WORDS[member] for member in members if member in _WORDS)
+        raise ConfigurationError(f"{label}: {value!r} must be {wanted}")
+    if "low" in entry.metadata and not entry.metadata["low"] <= value <= entry.metadata["high"]:
+        low, high = entry.metadata["low"], entry.metadata["high"]
+        raise ConfigurationError(f"{label}: {value!r} must lie between {low:g} and {high:g}")
+    if entry.metadata.get("topic") and not _is_topic_safe(value):
+        raise ConfigurationError(f"{label}: {value!r} becomes part of a topic and may hold {_TOPIC_SAFE}")
+    return value
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _is_topic_safe(text: str) -> bool:
+    """Whether the text can stand as one level of an MQTT topic and in Home Assistant's identifiers."""
+    longest = 64
+    return 0 < len(text) <= longest and all(c.isascii() and (c.isalnum() or c in "-_.") for c in text)
+
+
+def _suggest(key: str, known: Mapping[str, object]) -> str:
+    """The nearest valid key, or all of them."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"

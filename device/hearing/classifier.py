@@ -1,0 +1,142 @@
+"""Sound becomes scores, one every patch, the same ones however the samples arrive.
+
+`PatchCutter` regroups blocks into steps of exactly one patch (0.96 s). Everything behind it sees the same shapes
+and gives the same bits whatever the size of the blocks, so a replay decides as the live run did.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from device.errors import ModelError
+from device.hearing.decision import Score
+from device.hearing.features import LOG_MEL, PATCH_FRAMES, FrontEnd
+from device.hearing.models import Model
+from device.hearing.statistics import NAMES, VERSION, WindowStatistics
+from device.sources.base import SAMPLE_RATE, FloatArray
+
+PATCH_SAMPLES = PATCH_FRAMES * LOG_MEL.hop_samples
+"""From one patch to the next: 0.96 s."""
+
+FIRST_PATCH_SAMPLES = PATCH_SAMPLES + LOG_MEL.window_samples - LOG_MEL.hop_samples
+"""The first patch waits for the last of its frames, which reaches 15 ms further."""
+
+
+class PatchCutter:
+    """Regroups samples of one stream into patches."""
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(FIRST_PATCH_SAMPLES, np.float32)
+        self._filled = 0
+        self._size = FIRST_PATCH_SAMPLES
+        self._cut = 0
+
+    @property
+    def heard(self) -> int:
+        """Samples fed so far."""
+        return self._cut + self._filled
+
+    def feed(self, samples: FloatArray) -> Iterator[FloatArray]:
+        """Yield each patch that these samples complete: 15,600 samples for the first, 15,360 for the others."""
+        taken = 0
+        while taken < samples.size:
+            piece = samples[taken : taken + self._size - self._filled]
+            self._buffer[self._filled : self._filled + piece.size] = piece
+            self._filled += piece.size
+            taken += piece.size
+            if self._filled == self._size:
+                yield self._pop()
+
+    def finish(self) -> Iterator[FloatArray]:
+        """The stream has ended: one shorter than its first patch is heard as if silence followed."""
+        if self._filled and not self._cut:
+            self._buffer[self._filled :] = 0.0
+            yield self._pop()
+
+    def _pop(self) -> FloatArray:
+        patch = self._buffer[: self._size].copy()
+        self._cut += self._filled
+        self._filled, self._size = 0, PATCH_SAMPLES
+        return patch
+
+
+class Hearing(Protocol):
+    """What one kind of model reads of each new patch of a stream."""
+
+    window_patches: int
+    """How many patches an answer looks back on, once there are so many."""
+
+    def push(self, patch: FloatArray) -> FloatArray:
+        """(1, ...) float32 features for the model, up to and including this patch."""
+        ...
+
+
+class _StatisticsHearing:
+    """For models of kind `statistics`."""
+
+    def __init__(self, model: Model) -> None:
+        stated = model.sidecar.input
+        if stated.get("statistics_version") != VERSION or tuple(stated.get("features", ())) != NAMES:
+            raise ModelError(
+                f"model {model.sidecar.name!r} was trained on version {stated.get('statistics_version')!r} of "
+                f"the statistics, but this program computes version {VERSION}; use both of one release"
+            )
+        self.window_patches = int(stated["window_patches"])
+        self._front_end = FrontEnd()
+        self._statistics = WindowStatistics(self.window_patches)
+
+    def push(self, patch: FloatArray) -> FloatArray:
+        return self._statistics.push(patch, self._front_end.feed(patch))[None, :]
+
+
+_KINDS: dict[str, type[_StatisticsHearing]] = {"statistics": _StatisticsHearing}
+
+
+class Classifier:
+    """A model listening to one stream. Not thread-safe.
+
+    Raises:
+        ModelError: the model reads something that this program does not compute.
+    """
+
+    def __init__(self, model: Model) -> None:
+        kind = model.sidecar.kind
+        if kind not in _KINDS:
+            raise ModelError(
+                f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {', '.join(_KINDS)}"
+            )
+        self._model = model
+        self._hearing: Hearing = _KINDS[kind](model)
+        self._patches = 0
+        self._spoken = 0
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds between answers."""
+        return PATCH_SAMPLES / SAMPLE_RATE
+
+    @property
+    def window_s(self) -> float:
+        """Seconds an answer looks back on."""
+        return self._hearing.window_patches * self.hop_s
+
+    def answer(self, patch: FloatArray) -> Score:
+        """Score the stream after its next patch, as `PatchCutter` cuts it."""
+        features = self._hearing.push(patch)
+        self._patches += 1
+        # An answer speaks for the middle of its window, half way to the answers before and after it.
+        start, self._spoken = (
+            self._spoken,
+            (self._middle(self._patches) + self._middle(self._patches + 1)) // 2,
+        )
+        return Score(
+            start=start,
+            end=self._spoken,
+            heard=FIRST_PATCH_SAMPLES + (self._patches - 1) * PATCH_SAMPLES,
+            probability=float(self._model.probability(features)[0]),
+        )
+
+    def _middle(self, patches: int) -> int:
+        """Middle, in samples, of the window that ends with the given patch."""
+        return (2 * patches - min(patches, self._hearing.window_patches)) * PATCH_SAMPLES // 2

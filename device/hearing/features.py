@@ -1,0 +1,114 @@
+"""The log-mel front end: samples in, mel magnitudes out, each 10 ms frame computed once.
+
+This is the only implementation: training (`export`) and the device both call it. The definition is the one of
+YAMNet and VGGish (github.com/tensorflow/models, research/audioset/yamnet/features.py and
+vggish/mel_features.py), so that their published weights see the features they were trained on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from device.sources.base import SAMPLE_RATE, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LogMelParameters:
+    """What a model's sidecar must agree with."""
+
+    sample_rate_hz: int = SAMPLE_RATE
+    window_samples: int = 400
+    """25 ms, periodic Hann."""
+    hop_samples: int = 160
+    """10 ms."""
+    fft_size: int = 512
+    mel_bands: int = 64
+    mel_low_hz: float = 125.0
+    mel_high_hz: float = 7500.0
+    log_offset: float = 0.001
+    """VGGish: 0.01."""
+
+
+LOG_MEL = LogMelParameters()
+
+PATCH_FRAMES = 96
+"""Frames in a patch: 0.96 s."""
+
+
+def hertz_to_mel(hertz: np.ndarray | float) -> np.ndarray:
+    """The HTK mel scale, 1127 ln(1 + f / 700) (Young et al., The HTK Book, eq. 5.13)."""
+    return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
+
+
+def mel_weights(parameters: LogMelParameters = LOG_MEL) -> FloatArray:
+    """Triangular bands, straight in mel, that take magnitudes to mel bands.
+
+    Returns:
+        (fft_size // 2 + 1, mel_bands) float32. The row of 0 Hz is zero, as in the reference.
+    """
+    bins = hertz_to_mel(np.linspace(0.0, parameters.sample_rate_hz / 2, parameters.fft_size // 2 + 1))[:, None]
+    low, high = hertz_to_mel(parameters.mel_low_hz), hertz_to_mel(parameters.mel_high_hz)
+    edges = np.linspace(low, high, parameters.mel_bands + 2)
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[0] = 0.0
+    single: FloatArray = weights.astype(np.float32)
+    return single
+
+
+@dataclass(frozen=True, slots=True)
+class Spectra:
+    """Consecutive 10 ms frames."""
+
+    magnitude: FloatArray
+    """(frames, 257): the FFT's magnitude, bins 31.25 Hz apart."""
+    mel: FloatArray
+    """(frames, 64): mel band magnitudes, before the logarithm."""
+
+    def log_mel(self, log_offset: float = LOG_MEL.log_offset) -> FloatArray:
+        """(frames, 64): log(mel + offset), what the log-mel networks read."""
+        logarithm: FloatArray = np.log(self.mel + np.float32(log_offset))
+        return logarithm
+
+
+def overlapping(signal: FloatArray, frames: int, size: int, hop: int) -> FloatArray:
+    """A read-only view, (frames, size), of windows that begin every `hop` samples; no sample is copied."""
+    step = signal.itemsize
+    return np.lib.stride_tricks.as_strided(signal, (frames, size), (hop * step, step), writeable=False)
+
+
+class FrontEnd:
+    """Turns blocks of samples into frames. Keeps the 15 ms that the next frame shares with the last.
+
+    Not thread-safe: one per stream.
+    """
+
+    def __init__(self, parameters: LogMelParameters = LOG_MEL) -> None:
+        self._parameters = parameters
+        size = parameters.window_samples
+        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+        self._weights = mel_weights(parameters)
+        self._rest = np.zeros(0, np.float32)
+
+    def feed(self, samples: FloatArray) -> Spectra:
+        """Frames that became complete with these samples.
+
+        Args:
+            samples: (n,) float32 in [-1, 1], 16 kHz mono.
+
+        Returns:
+            Spectra of zero or more frames; frame k of a stream covers samples 160 k to 160 k + 400.
+        """
+        window, hop = self._parameters.window_samples, self._parameters.hop_samples
+        signal = np.concatenate((self._rest, samples)) if self._rest.size else samples
+        frames = max(0, (signal.size - window) // hop + 1)
+        self._rest = signal[frames * hop :].copy()
+        if not frames:
+            bins = self._parameters.fft_size // 2 + 1
+            return Spectra(np.zeros((0, bins), np.float32), np.zeros((0, self._weights.shape[1]), np.float32))
+        framed = overlapping(signal, frames, window, hop)
+        spectrum = scipy.fft.rfft(framed * self._window, self._parameters.fft_size, axis=1)
+        magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
+        return Spectra(magnitude, magnitude @ self._weights)

@@ -1,0 +1,114 @@
+"""A model by its name: the sidecar, the file it vouches for, and a runtime, behind one method."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from device.errors import ModelError
+from device.hearing.runtimes import Runtime, TfliteName, open_runtime
+from device.hearing.sidecar import Sidecar
+from device.sources.base import FloatArray
+
+
+class Model(Protocol):
+    """Anything that turns features into the probability of music."""
+
+    @property
+    def sidecar(self) -> Sidecar:
+        """What is known of the model."""
+        ...
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """Calibrated probability of music.
+
+        Args:
+            features: (n, ...) float32, one row an answer, as the sidecar's `input` says.
+
+        Returns:
+            (n,) float32 in [0, 1].
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model file that matched its sidecar, ready to run."""
+
+    sidecar: Sidecar
+    runtime: Runtime
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """Calibrated probability of music: (n, ...) -> (n,)."""
+        raw = self.runtime.run(features)
+        music = (
+            raw[:, self.sidecar.labels.index("music")] if raw.ndim > 1 and raw.shape[1] > 1 else raw.reshape(-1)
+        )
+        return self.sidecar.calibration(music)
+
+
+def model_directories(directory: str | None = None) -> tuple[Path, ...]:
+    """Where models are looked for, first match wins.
+
+    The user's own directory (`[model] directory`), then `$XDG_DATA_HOME/oido/models`, then what came with the
+    program: inside the package when installed, beside it in a checkout.
+    """
+    package = Path(__file__).resolve().parent.parent
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    bundled = package / "models"
+    return (
+        *((Path(directory).expanduser(),) if directory else ()),
+        data / "oido" / "models",
+        bundled if bundled.is_dir() else package.parent / "models",
+    )
+
+
+def installed_models(directory: str | None = None) -> Iterator[Path]:
+    """Sidecars of every model that can be chosen, each name once."""
+    seen: set[str] = set()
+    for folder in model_directories(directory):
+        for path in sorted(folder.glob("*.json")):
+            if path.stem not in seen:
+                seen.add(path.stem)
+                yield path
+
+
+def load_model(name: str, *, directory: str | None = None, runtime: TfliteName = "auto") -> LoadedModel:
+    """Find a model, check its file against its sidecar, and open it.
+
+    Args:
+        name: the NAME of NAME.json, or the path of a sidecar.
+        directory: searched first.
+        runtime: which TFLite runtime to use, for models that need one.
+
+    Raises:
+        ModelError: there is no such model, its file is missing or is not the one the sidecar vouches for, or no
+            runtime can open it.
+    """
+    sidecar_path = _find(name, directory)
+    sidecar = Sidecar.read(sidecar_path)
+    path = sidecar_path.with_name(sidecar.file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != sidecar.sha256:
+        raise ModelError(
+            f"{path}: SHA-256 is {checksum[:12]}..., but {sidecar_path.name} vouches for "
+            f"{sidecar.sha256[:12]}...; the file is damaged or of another version: install both again"
+        )
+    return LoadedModel(sidecar, open_runtime(path, content, sidecar.output, runtime))
+
+
+def _find(name: str, directory: str | None) -> Path:
+    if name.endswith(".json"):
+        return Path(name)
+    for folder in model_directories(directory):
+        path = folder / f"{name}.json"
+        if path.is_file():
+            return path
+    known = ", ".join(path.stem for path in installed_models(directory)) or "none"
+    raise ModelError(f"no model is named {name!r}; installed: {known}")

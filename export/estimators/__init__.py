@@ -1,0 +1,1 @@
+"""What learns from the features. One module an estimator."""

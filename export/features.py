@@ -1,0 +1,216 @@
+"""The corpus as feature vectors: every stream, as it is and as a room, a level or noise would change it.
+
+The features are the device's own (`device.hearing.statistics`), pushed patch by patch as the device pushes them,
+so that every row is an answer that the device would have to give, those at the start of a recording included.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from device.hearing.classifier import PatchCutter
+from device.hearing.features import FrontEnd
+from device.hearing.statistics import NAMES, VERSION, WindowStatistics
+from device.sources.base import SAMPLE_RATE, FloatArray
+from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
+from export.progress import Progress
+
+Variant = Literal["clean", "level", "room"]
+
+VARIANTS: tuple[Variant, ...] = ("clean", "level", "room")
+
+SECTION_S = 48.0
+"""A stream is cut into sections; each gets a room, a level and a noise of its own."""
+
+SEED = 20_261_123
+
+
+class Sound(Protocol):
+    """What is needed of a corpus's stream."""
+
+    @property
+    def package(self) -> str:
+        """Where it comes from: the unit of splitting and of the bootstrap."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """`music`, `no_music` or `mixed`."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """`train`, `validation` or `test`."""
+        ...
+
+    def read(self) -> FloatArray:
+        """(n,) float32, 16 kHz mono."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Feature vectors with what is known of each."""
+
+    features: FloatArray
+    """(n, len(NAMES))."""
+    music: npt.NDArray[np.int8]
+    """(n,) 1 for music."""
+    mixed: npt.NDArray[np.bool_]
+    """(n,) music under speech or ambience: kept apart in figures."""
+    variant: npt.NDArray[np.str_]
+    package: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
+        """The rows for which the mask, (n,), is true."""
+        return type(self)(
+            self.features[mask],
+            self.music[mask],
+            self.mixed[mask],
+            self.variant[mask],
+            self.package[mask],
+            self.split[mask],
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence["Rows"]) -> Self:
+        """All rows of all parts, in order."""
+        return cls(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.music for part in parts]),
+            np.concatenate([part.mixed for part in parts]),
+            np.concatenate([part.variant for part in parts]),
+            np.concatenate([part.package for part in parts]),
+            np.concatenate([part.split for part in parts]),
+        )
+
+
+def vectors(samples: FloatArray) -> FloatArray:
+    """The device's features of a recording, one row a patch.
+
+    Args:
+        samples: (n,) float32, 16 kHz mono; padded with silence to one patch if shorter.
+
+    Returns:
+        (patches, len(NAMES)) float32.
+    """
+    front_end, window, cutter = FrontEnd(), WindowStatistics(), PatchCutter()
+    patches = [*cutter.feed(samples), *cutter.finish()]
+    return np.stack([window.push(patch, front_end.feed(patch)) for patch in patches])
+
+
+def sections(samples: FloatArray) -> Iterator[FloatArray]:
+    """Pieces of 48 s; a last piece under a second is left out unless it is all there is."""
+    size = int(SECTION_S * SAMPLE_RATE)
+    for begin in range(0, max(1, samples.size - SAMPLE_RATE), size):
+        yield samples[begin : begin + size]
+
+
+def vary(samples: FloatArray, variant: Variant, generator: np.random.Generator) -> FloatArray:
+    """The section as a variant has it: untouched; at another level with some noise; in a room."""
+    if variant == "clean":
+        return record(samples)
+    if variant == "room":
+        return in_a_room(samples, generator)
+    rms = float(np.sqrt(np.mean(np.square(samples)))) if samples.size else 0.0
+    floor = noise(generator, str(generator.choice(NOISES)), samples.size)
+    noisy = samples + floor * np.float32(rms * 10 ** (-generator.uniform(10, 45) / 20))
+    return record(at_level(noisy, generator.uniform(-50, -8)))
+
+
+def extract(sound: Sound, *, seed: int = SEED, variants: Sequence[Variant] = VARIANTS, repeats: int = 2) -> Rows:
+    """All rows of one stream.
+
+    Args:
+        sound: the stream.
+        seed: with the package, the label, the section and the variant, fixes every random choice.
+        variants: which to make.
+        repeats: how many different rooms and levels each section is put through.
+    """
+    samples = sound.read()
+    features: list[FloatArray] = []
+    names: list[Variant] = []
+    key = zlib.crc32(f"{sound.package}/{sound.label}".encode())
+    for number, section in enumerate(sections(samples)):
+        for index, variant in enumerate(variants):
+            for repeat in range(1 if variant == "clean" else repeats):
+                generator = np.random.default_rng([seed, key, number, index, repeat])
+                rows = vectors(vary(section, variant, generator))
+                features.append(rows)
+                names.extend([variant] * len(rows))
+    total = len(names)
+    return Rows(
+        features=np.concatenate(features),
+        music=np.full(total, sound.label != "no_music", np.int8),
+        mixed=np.full(total, sound.label == "mixed"),
+        variant=np.array(names),
+        package=np.full(total, sound.package),
+        split=np.full(total, sound.split),
+    )
+
+
+def extract_all(sounds: Iterable[Sound], cache: Path, *, version: str, jobs: int = 2, repeats: int = 2) -> Rows:
+    """All rows of all streams; each stream is computed once and kept, so an interrupted run goes on where it was.
+
+    Args:
+        sounds: the corpus.
+        cache: folder for the rows, one file a stream.
+        version: the corpus's version: other data, other cache.
+        jobs: processes.
+        repeats: rooms and levels for each section.
+    """
+    folder = cache / f"{version}-{_fingerprint(repeats)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = list(sounds)
+    parts = []
+    with ProcessPoolExecutor(jobs) as pool, Progress(total=len(todo), unit="stream") as progress:
+        waiting = [pool.submit(_cached, sound, folder, repeats) for sound in todo]
+        try:
+            for sound, job in zip(todo, waiting, strict=True):
+                parts.append(job.result())
+                progress.step(f"{sound.package} {sound.label}: {len(parts[-1].music)} rows")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Rows.join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A short known sound: what becomes of it tells one version of the code from another."""
+
+    package: str = "probe"
+    label: str = "music"
+    split: str = "train"
+
+    def read(self) -> FloatArray:
+        generator = np.random.default_rng(SEED)
+        return at_level(noise(generator, "pink", 4 * SAMPLE_RATE), -20.0)
+
+
+def _fingerprint(repeats: int) -> str:
+    """Changes with anything that changes the rows: the statistics, the augmentation, their versions."""
+    rows = extract(_Probe(), repeats=repeats)
+    stated = f"{VERSION}/{SEED}/{SECTION_S}/{VARIANTS}/{repeats}/{NAMES}"
+    # Rounded: another processor's last bit is no reason to begin again.
+    return hashlib.sha256(stated.encode() + np.round(rows.features, 2).tobytes()).hexdigest()[:12]
+
+
+def _cached(sound: Sound, folder: Path, repeats: int) -> Rows:
+    path = folder / f"{sound.package.replace('/', '_')}__{sound.label}.npz"
+    if path.exists():
+        with np.load(path) as stored:
+            return Rows(**{name: stored[name] for name in stored.files})
+    rows = extract(sound, repeats=repeats)
+    half_written = path.with_suffix(".part.npz")
+    np.savez(half_written, **{name: getattr(rows, name) for name in Rows.__dataclass_fields__})
+    half_written.replace(path)
+    return rows
