@@ -96,9 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         model = load_model(str(path))
         test = rows.where(rows.split == "test")
         difference = largest_difference(model, pipeline, test.features)
-        print(
-            f"parity: ONNX differs from scikit-learn by at most {difference:.1e} on {len(test.music)} test rows"
-        )
+        print(f"parity: ONNX differs from scikit-learn by at most {difference:.1e} on {len(test.music)} test rows")
         if difference > PARITY:
             raise ExportError(
                 f"the ONNX model differs from scikit-learn by {difference:.1e}, more than {PARITY:.0e}"

@@ -56,9 +56,7 @@ def impulse_response(
     for _ in range(generator.integers(3, 9)):
         delay_s = generator.uniform(0.002, 0.05)
         at = int(delay_s * SAMPLE_RATE)
-        tail[at] += (
-            generator.choice((-1.0, 1.0)) * generator.uniform(0.5, 2.0) * np.exp(-6.908 * delay_s / rt60_s)
-        )
+        tail[at] += generator.choice((-1.0, 1.0)) * generator.uniform(0.5, 2.0) * np.exp(-6.908 * delay_s / rt60_s)
     tail *= 10 ** (-direct_to_reverberant_db / 20) / np.sqrt(np.sum(tail**2))
     tail[0] += 1.0
     response: FloatArray = (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)

@@ -58,9 +58,7 @@ class Synthetic:
             case "beeps":
                 period_s = generator.uniform(0.4, 3.0)
                 on = time_s % period_s < period_s * generator.uniform(0.1, 0.6)
-                sound = (
-                    10 ** (level_dbfs / 20) * np.sin(2 * np.pi * (500 + pitch_hz / 2) * time_s) * on + dither
-                )
+                sound = 10 ** (level_dbfs / 20) * np.sin(2 * np.pi * (500 + pitch_hz / 2) * time_s) * on + dither
             case _:
                 raise ValueError(f"no synthetic sound is called {self.kind!r}")
         return record(sound.astype(np.float32))

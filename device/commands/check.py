@@ -1,0 +1,162 @@
+"""`oido check`: configuration, model, sources, broker; each line says ok or what to do."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from device.commands.options import add_config, add_model, configuration
+from device.config import Config, MqttConfig, SourceConfig
+from device.errors import ModelError, OidoError, SourceError
+from device.hearing.classifier import Classifier
+from device.hearing.health import HealthMeter
+from device.hearing.models import LoadedModel, load_model
+from device.listener import rules
+from device.sources.base import SAMPLE_RATE, Source
+from device.sources.opening import open_source
+from device.sources.recording import Recording
+
+LISTEN_S = 2.0
+"""How long a microphone is listened to."""
+
+VERY_QUIET_DBFS = -65.0
+"""Below this even a quiet room's microphone is probably muted, or not the one meant."""
+
+OFTEN_CLIPPED = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line."""
+
+    what: str
+    ok: bool
+    text: str
+    """What was found; where it is not ok, what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `check`."""
+    add_config(parser)
+    add_model(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every finding; 1 if any is not ok. A configuration that cannot be read is wrong use: 2."""
+    config = configuration(arguments)
+    return print_findings(findings(config, open_source=open_source, try_broker=_try_broker), sys.stdout)
+
+
+def print_findings(found: Iterator[Finding], stream: TextIO) -> int:
+    """Print each as it is found; the exit code."""
+    code = 0
+    for finding in found:
+        stream.write(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.text}\n")
+        stream.flush()
+        code = code or int(not finding.ok)
+    return code
+
+
+def findings(
+    config: Config,
+    *,
+    open_source: Callable[[SourceConfig], Source],
+    try_broker: Callable[[MqttConfig], str | None],
+) -> Iterator[Finding]:
+    """Go through everything that `oido run` would need.
+
+    Args:
+        config: as it would run.
+        open_source: makes a source of its section.
+        try_broker: None if the broker accepts this device, else one sentence why not.
+    """
+    yield Finding("configuration", ok=True, text=f"node {config.node.name!r}, {len(config.source)} source(s)")
+    try:
+        model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+        yield Finding("model", ok=True, text=_describe(config, model))
+    except ModelError as error:
+        yield Finding("model", ok=False, text=str(error))
+    for section in config.source:
+        yield _source(section, open_source)
+    yield _broker(config.mqtt, try_broker)
+
+
+def _describe(config: Config, model: LoadedModel) -> str:
+    rule = rules(config.decision, model, config.model.mode)
+    classifier = Classifier(model)
+    on_s, off_s = rule.worst_case_delay_s(window_s=classifier.window_s, hop_s=classifier.hop_s)
+    return (
+        f"{model.sidecar.name} ({model.sidecar.sha256[:12]}) on {model.runtime.description}; {config.model.mode}: "
+        f"on from {rule.on:.2f}, off below {rule.off:.2f}; a start shows after at most {on_s:.1f} s, "
+        f"a stop after at most {off_s:.1f} s"
+    )
+
+
+def _source(section: SourceConfig, open_source: Callable[[SourceConfig], Source]) -> Finding:
+    what = f"source {section.name!r}"
+    try:
+        match section.kind:
+            case "microphone":
+                return _microphone(what, open_source(section))
+            case "file":
+                info = Recording(section.path or "", name=section.name).probe()
+                return Finding(what, ok=True, text=f"{section.path}: {info.sample_rate_hz} Hz")
+            case "stdin":
+                return Finding(what, ok=True, text="standard input is read when it runs")
+            case "stream":
+                return _stream(what)
+    except SourceError as error:
+        return Finding(what, ok=False, text=str(error))
+
+
+def _microphone(what: str, source: Source) -> Finding:
+    """Listen for two seconds and judge the level."""
+    meter = HealthMeter()
+    heard = 0
+    loudest_dbfs, clipping = meter.health.level_dbfs, 0.0
+    try:
+        for block in source.blocks():
+            if not block.samples.size:
+                continue
+            meter.count(overruns=block.overruns, invalid=block.invalid)
+            health = meter.update(block.samples)
+            loudest_dbfs, clipping = max(loudest_dbfs, health.level_dbfs), max(clipping, health.clipping)
+            heard += block.samples.size
+            if heard >= LISTEN_S * SAMPLE_RATE:
+                break
+    finally:
+        source.close()
+    if meter.health.flat_s * SAMPLE_RATE >= heard:
+        return Finding(what, ok=False, text="it gives one and the same value: unmute it, or choose another device")
+    level = f"level up to {loudest_dbfs:.0f} dBFS in {LISTEN_S:g} s"
+    if loudest_dbfs < VERY_QUIET_DBFS:
+        return Finding(what, ok=False, text=f"{level}: very quiet; raise its capture volume with alsamixer")
+    if clipping > OFTEN_CLIPPED:
+        return Finding(what, ok=False, text=f"{level}: {clipping:.1%} clipped; lower its capture volume")
+    return Finding(what, ok=True, text=level)
+
+
+def _stream(what: str) -> Finding:
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        return Finding(what, ok=False, text="ffmpeg is not installed; apt install ffmpeg")
+    return Finding(what, ok=True, text=f"{ffmpeg} will open it when it runs")
+
+
+def _broker(config: MqttConfig, try_broker: Callable[[MqttConfig], str | None]) -> Finding:
+    if not config.host:
+        return Finding("broker", ok=True, text="none is configured ([mqtt] host): messages go to standard output")
+    try:
+        refusal = try_broker(config)
+    except OidoError as error:
+        refusal = str(error)
+    where = f"{config.host}:{config.port}"
+    return Finding("broker", ok=refusal is None, text=refusal or f"{where} accepts this device")
+
+
+def _try_broker(config: MqttConfig) -> str | None:
+    from device.publishing.session import connect_once  # noqa: PLC0415 - paho only where there is a broker
+
+    return connect_once(config)

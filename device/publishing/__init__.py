@@ -1,0 +1,18 @@
+"""Who is told: what the device hears becomes messages, and the messages reach a broker or standard output.
+
+A map of the package; importing it imports nothing else, and paho-mqtt only comes in with `mqtt`.
+
+    report        what can be said: dataclasses (pure)
+    message       how it stands in topics and JSON (pure)
+    command       what a `set` payload asks for (pure)
+    schemas/      JSON Schemas of every payload: the published contract
+    outbox        events waiting for the broker's acknowledgement
+    backlog       what is still to be said, in which order, and what was acknowledged (pure)
+    publisher     `Publisher`, the seam that the daemon speaks through
+    stdout        `StdoutPublisher`: one JSON line a message
+    mqtt          `MqttPublisher`: keeps a session with the broker, whatever happens to it
+    session       one connection to the broker; `connect_once` for `oido check`
+    credentials   the password and the trusted authorities, read from files
+    retry         how long to wait before the next attempt
+    reporter      what the pipeline observes of one source, as messages (pure)
+"""

@@ -1,0 +1,129 @@
+"""What is still to be said to the broker, in which order, and what it has acknowledged. Pure.
+
+Three kinds of message, three rules:
+
+- states (`coalesce`): only the latest of a topic waits; the retained ones are said again in each session;
+- events (QoS 1 otherwise): wait in the outbox, in order, until acknowledged;
+- the passing rest (QoS 0): said now or never.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from device.publishing.message import Message
+from device.publishing.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message to send, and which it is once the broker acknowledges it."""
+
+    message: Message
+    event_key: int | None = None
+    """The outbox's key; None for what is no event."""
+
+
+class Backlog:
+    """Decides what is sent next. One session at a time: `begin`, then `next` and `acknowledge`, then `end`.
+
+    At most one event is under way, because MQTT 3.1.1 (4.6) only then keeps their order when a connection
+    breaks: with two, the first could arrive again after the second. States may overtake one another's
+    acknowledgements; a few of them under way keep a slow broker from making the queue inside paho grow.
+    """
+
+    def __init__(self, outbox: Outbox, *, states_under_way: int = 16, passing: int = 16) -> None:
+        """Say what the outbox holds, then what is added."""
+        self._outbox = outbox
+        self._states_limit = states_under_way
+        self._latest: dict[str, Message] = {}
+        self._waiting: dict[str, Message] = {}
+        self._passing: deque[Message] = deque(maxlen=passing)
+        self._event_under_way: int | None = None
+        self._states_under_way: list[Message] = []
+        self._in_session = False
+
+    @property
+    def queued_events(self) -> int:
+        """Events not yet acknowledged."""
+        return len(self._outbox)
+
+    @property
+    def dropped_events(self) -> int:
+        """Events given up because the outbox was full."""
+        return self._outbox.dropped
+
+    @property
+    def states_said(self) -> bool:
+        """Whether every state was acknowledged."""
+        return not self._waiting and not self._states_under_way
+
+    @property
+    def all_said(self) -> bool:
+        """Whether nothing is left to send or to be acknowledged."""
+        return self.states_said and not self._passing and not self._outbox
+
+    def add(self, message: Message) -> None:
+        """Take a message in."""
+        if message.coalesce:
+            self._say_last(self._waiting, message)
+            if message.retain:
+                self._say_last(self._latest, message)
+        elif message.qos:
+            self._outbox.add(message)
+        elif self._in_session:
+            self._passing.append(message)
+
+    def latest(self) -> tuple[Message, ...]:
+        """The latest retained message of each topic, the oldest first."""
+        return tuple(self._latest.values())
+
+    def begin(self, first: Iterable[Message]) -> None:
+        """A session began: say `first`, then again every retained state, then the rest."""
+        again = {message.topic: message for message in first}
+        for message in (*self._latest.values(), *self._waiting.values()):
+            self._say_last(again, message)
+        self._waiting = again
+        self._in_session = True
+
+    def end(self) -> None:
+        """The session broke: what was under way may not have arrived."""
+        self._in_session = False
+        self._passing.clear()
+        self._event_under_way = None
+        unsaid: dict[str, Message] = {}
+        for message in (*self._states_under_way, *self._waiting.values()):
+            self._say_last(unsaid, message)
+        self._waiting = unsaid
+        self._states_under_way.clear()
+
+    def next(self) -> Parcel | None:
+        """What to send now; it counts as under way from here on. None: nothing, or wait for the broker."""
+        if not self._in_session:
+            return None
+        if self._waiting and len(self._states_under_way) < self._states_limit:
+            message = self._waiting.pop(next(iter(self._waiting)))
+            if message.qos:
+                self._states_under_way.append(message)
+            return Parcel(message)
+        if self._passing:
+            return Parcel(self._passing.popleft())
+        if self._event_under_way is None:
+            for key, message in self._outbox.pending():
+                self._event_under_way = key
+                return Parcel(message, event_key=key)
+        return None
+
+    def acknowledge(self, parcel: Parcel) -> None:
+        """The broker has it."""
+        if parcel.event_key is not None:
+            self._outbox.acknowledge(parcel.event_key)
+            self._event_under_way = None
+        else:
+            self._states_under_way.remove(parcel.message)
+
+    @staticmethod
+    def _say_last(messages: dict[str, Message], message: Message) -> None:
+        """Put the message behind all others: what was said last is also said last the next time."""
+        messages.pop(message.topic, None)
+        messages[message.topic] = message

@@ -1,0 +1,92 @@
+"""What a `set` payload asks for. Pure; anybody may have sent it, so nothing is trusted."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+from device.config import Mode
+
+LONGEST_PAYLOAD = 4096
+"""Bytes; a real command has under a hundred."""
+LONGEST_TRANSACTION = 128
+"""Characters."""
+
+_KEYS = ("paused", "mode", "transaction")
+_SHOWN = 40  # characters of somebody else's text that an error repeats
+
+
+class CommandError(ValueError):
+    """The payload is not a command; the message is one sentence that says why."""
+
+    def __init__(self, message: str, *, transaction: str | None = None) -> None:
+        """Keep the transaction, so that the response finds the one who asked."""
+        super().__init__(message)
+        self.transaction = transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Settings to change; None leaves one as it is. With neither, the sender only asks how things stand."""
+
+    paused: bool | None = None
+    mode: Mode | None = None
+    transaction: str | None = None
+    """Repeated in the response."""
+
+
+def parse_command(payload: bytes) -> Command:
+    """Read a `set` payload (schemas/set.json).
+
+    Raises:
+        CommandError: it is not a command.
+    """
+    fields = _fields(payload)
+    transaction = fields.get("transaction")
+    if "transaction" in fields and not (isinstance(transaction, str) and len(transaction) <= LONGEST_TRANSACTION):
+        raise CommandError(f"transaction must be text of at most {LONGEST_TRANSACTION} characters")
+    if not fields:
+        raise CommandError(f"the command is empty; give at least one of {', '.join(_KEYS)}")
+    for key in fields:
+        if key not in _KEYS:
+            raise CommandError(f"unknown key {_shown(key)}; known are {', '.join(_KEYS)}", transaction=transaction)
+    paused = fields.get("paused")
+    if "paused" in fields and not isinstance(paused, bool):
+        raise CommandError(f"paused must be true or false, not {_shown(paused)}", transaction=transaction)
+    mode = fields.get("mode")
+    if "mode" in fields and not (isinstance(mode, str) and mode in get_args(Mode)):
+        allowed = ", ".join(get_args(Mode))
+        raise CommandError(f"mode must be one of {allowed}, not {_shown(mode)}", transaction=transaction)
+    return Command(paused=paused, mode=cast("Mode | None", mode), transaction=transaction)
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    if len(payload) > LONGEST_PAYLOAD:
+        raise CommandError(f"the command has {len(payload)} bytes; at most {LONGEST_PAYLOAD} are read")
+    try:
+        fields = json.loads(payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except CommandError:
+        raise
+    except UnicodeDecodeError as error:
+        raise CommandError("the command is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise CommandError("the command is not JSON") from error
+    if not isinstance(fields, dict):
+        raise CommandError('the command must be a JSON object such as {"paused": true}')
+    return fields
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise CommandError("the command says one key twice")
+    return fields
+
+
+def _no_constant(name: str) -> None:
+    raise CommandError(f"{name} is not JSON")
+
+
+def _shown(value: object) -> str:
+    # repr of a deep list recurses like the parser did; only text and plain values are worth repeating.
+    text = repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -1,0 +1,107 @@
+"""What the pipeline observes of one source, as messages. Pure: samples become dates here, and nothing is sent."""
+
+from dataclasses import dataclass
+
+from device.config import Mode
+from device.hearing.decision import Event, Music, Step
+from device.pipeline import Observation
+from device.publishing.message import Message, Topics, event_id, event_message, state_messages
+from device.publishing.report import EventReport, StateReport
+from device.sources.base import SAMPLE_RATE
+
+_REASONS = {Music.ON: "music", Music.OFF: "no music", Music.UNKNOWN: "starting"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What both events of a pair share, fixed when the music starts: later dating must not change it."""
+
+    id: str
+    started: float
+
+
+class Reporter:
+    """Says what one source hears: events as they are decided, the state on change and at intervals."""
+
+    def __init__(
+        self, *, topics: Topics, source: str, model: str, mode: Mode, state_interval_s: float, origin: float
+    ) -> None:
+        self.mode: Mode = mode
+        self._topics = topics
+        self._source = source
+        self._state_topic = topics.state(source)
+        self._model = model
+        self._interval_samples = state_interval_s * SAMPLE_RATE
+        self._origin = origin
+        self._heard = 0
+        self._said: tuple[Music, str] | None = None
+        self._said_at = 0
+        self._open: _Identity | None = None
+
+    def observed(self, observation: Observation) -> list[Message]:
+        """Messages after one more patch."""
+        self._origin, self._heard = observation.origin, observation.heard
+        messages = self._events(observation.step)
+        state = observation.state
+        reason = _REASONS[state] if observation.condition == "hearing" else observation.condition
+        changed = (state, reason) != self._said
+        if changed or self._heard - self._said_at >= self._interval_samples:
+            score = observation.score.probability if observation.score else None
+            said = self._state(state, reason, observation.since, score, observation.health.level_dbfs)
+            # Between changes only the state has news; availability and ON or OFF stand retained as they are.
+            messages += said if changed else [each for each in said if each.topic == self._state_topic]
+        return messages
+
+    def silent(self, reason: str, step: Step | None = None) -> list[Message]:
+        """Messages when nothing is heard (`starting`, `no audio`, `paused`), closing what was open."""
+        messages = self._events(step) if step else []
+        if self._said != (Music.UNKNOWN, reason):
+            messages += self._state(Music.UNKNOWN, reason, self._heard, None, None)
+        return messages
+
+    def restarted(self, origin: float) -> None:
+        """The source is opened anew: its samples count from zero again."""
+        self._origin, self._heard, self._said_at = origin, 0, 0
+
+    def _state(
+        self, state: Music, reason: str, since: int, score: float | None, level_dbfs: float | None
+    ) -> tuple[Message, ...]:
+        self._said, self._said_at = (state, reason), self._heard
+        report = StateReport(
+            music=None if state is Music.UNKNOWN else ("ON" if state is Music.ON else "OFF"),
+            score=score,
+            since=self._date(since),
+            updated=self._date(self._heard),
+            level_dbfs=level_dbfs,
+            model=self._model,
+            mode=self.mode,
+            paused=reason == "paused",
+            reason=reason,
+        )
+        return state_messages(self._topics, self._source, report)
+
+    def _events(self, step: Step) -> list[Message]:
+        return [event_message(self._topics, self._source, self._event(event)) for event in step.events]
+
+    def _event(self, event: Event) -> EventReport:
+        if self._open is None:
+            started = self._date(event.started)
+            self._open = _Identity(event_id(self._topics.node, self._source, started), started)
+        identity, duration_s = self._open, None
+        if event.ended is not None:
+            # From the samples, not from the dates, which may have been corrected in between.
+            duration_s = (event.ended - event.started) / SAMPLE_RATE
+            self._open = None
+        return EventReport(
+            event_type=event.kind,
+            id=identity.id,
+            started=identity.started,
+            ended=None if duration_s is None else identity.started + duration_s,
+            duration_s=duration_s,
+            peak=event.peak,
+            mean=event.mean,
+            model=self._model,
+        )
+
+    def _date(self, sample: int) -> float:
+        return self._origin + sample / SAMPLE_RATE

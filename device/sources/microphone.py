@@ -1,0 +1,237 @@
+"""A microphone as a source.
+
+How it is read, and why: neither PortAudio's callbacks nor its blocking reads. sounddevice makes callbacks with
+cffi, which needs memory that is writable and executable, and the service's sandbox (systemd's
+MemoryDenyWriteExecute) forbids that. A blocking read may hang for ever when its device is unplugged, and a
+thread that hangs inside PortAudio can be neither joined nor survived by a new PortAudio. So one named thread
+asks how many frames are there (`read_available`, which does not wait), reads just those, and sleeps in between
+on an event that `close` sets. It hands them over in a bounded queue, so that a slow consumer does not overrun
+the device's small buffer; when the queue is full the newest are dropped, which keeps what is queued without
+gaps, and counted as an overrun.
+
+Opening and closing happen in that thread as well: with a sound server that hangs, both were seen to take a
+minute, and the loss must be told in `stall_s` all the same.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from device.errors import SourceError, SourceLost
+from device.sources.base import Block, FloatArray
+from device.sources.conditioning import Conditioner
+from device.sources.port_audio import InputDevice, OpenInput, PortAudio, port_audio
+
+_POLL_S = 0.1
+"""How long the consumer waits before it looks whether `close` was called."""
+_SHORTEST_NAP_S = 0.005
+_JOIN_S = 0.2
+"""How long `close` waits for the device to be closed, a matter of milliseconds unless the sound system hangs;
+then the thread closes it whenever it can, and until then the microphone cannot be opened again."""
+
+
+class Microphone:
+    """An input device, addressed by its name because its number changes when it is plugged in again.
+
+    Args:
+        device: part of its name, upper and lower case alike; None: the system's default input.
+        name: as it appears in topics.
+        stall_s: no sample for so long counts as a loss.
+        start_s: how long the first sample may take; a sound server that wakes a device up needs up to 2 s.
+        block_s: length of the blocks, seconds.
+        queue_s: how much sound is kept for a consumer that is late.
+        audio: the library; None: the process's own.
+        clock: seconds since the Unix epoch, for the blocks' wall time.
+    """
+
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        name: str,
+        stall_s: float,
+        start_s: float = 5.0,
+        block_s: float = 0.1,
+        queue_s: float = 5.0,
+        audio: PortAudio | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self._device = device
+        self._stall_s = stall_s
+        self._start_s = max(start_s, stall_s)
+        self._block_s = block_s
+        self._queue_s = queue_s
+        self._audio = audio
+        self._clock = clock
+        self._closing = threading.Event()
+        self._starting = threading.Lock()
+        self._capture: _Capture | None = None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks until `close`. Called again after a loss, it finds what was plugged in since.
+
+        Raises:
+            SourceError: PortAudio is missing, no or several devices have that name, or it cannot be opened.
+            SourceLost: the device went away, or gave no sample for `stall_s`.
+        """
+        with self._starting:  # so that `close` finds either no capture or this one
+            if self._closing.is_set():
+                return
+            if self._capture is not None and self._capture.is_alive:
+                raise SourceLost(f"{self._label} is still held by a sound system that does not answer")
+            capture = self._capture = _Capture(
+                self._audio,
+                self._device,
+                name=self.name,
+                block_s=self._block_s,
+                queue_s=self._queue_s,
+                clock=self._clock,
+            )
+        try:
+            yield from self._listen(capture)
+        finally:
+            capture.stop()
+
+    def close(self) -> None:
+        """End `blocks` and free the device. Idempotent, from any thread."""
+        self._closing.set()
+        with self._starting:
+            if self._capture is not None:
+                self._capture.stop()
+
+    @property
+    def _label(self) -> str:
+        return f"microphone {self._device!r}" if self._device else "the default microphone"
+
+    def _listen(self, capture: "_Capture") -> Iterator[Block]:
+        conditioner: Conditioner | None = None
+        waiting_since = time.monotonic()
+        while not self._closing.is_set():
+            piece = capture.take(_POLL_S)
+            if piece is not None:
+                if conditioner is None:
+                    conditioner = Conditioner(piece.sample_rate_hz, block_s=self._block_s)
+                yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
+                waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
+                continue
+            if self._closing.is_set():
+                return
+            if capture.failure is not None:
+                raise capture.failure
+            patience_s = self._stall_s if conditioner else self._start_s
+            if time.monotonic() - waiting_since > patience_s:
+                capture.stalled = True
+                raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s")
+
+
+def input_devices(audio: PortAudio | None = None) -> list[InputDevice]:
+    """What could be listened to.
+
+    Raises:
+        SourceError: the PortAudio library is not installed.
+    """
+    return (audio or port_audio()).input_devices()
+
+
+def refresh_devices(audio: PortAudio | None = None) -> bool:
+    """See what was plugged in or out since; False, and nothing done, while any microphone is open.
+
+    A `Microphone` does this by itself when it is opened again after a failure.
+
+    Raises:
+        SourceError: the PortAudio library is not installed.
+    """
+    return (audio or port_audio()).refresh()
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one read gave."""
+
+    frames: FloatArray
+    sample_rate_hz: int
+    captured_at: float
+    overruns: int
+
+
+class _Capture:
+    """The thread that opens a device, reads it and closes it."""
+
+    def __init__(
+        self,
+        audio: PortAudio | None,
+        device: str | None,
+        *,
+        name: str,
+        block_s: float,
+        queue_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.failure: SourceError | None = None
+        """Why it ended by itself; what was read before is in the queue."""
+        self.stalled = False
+        """Set by the consumer: the device list is to be renewed."""
+        self._audio = audio
+        self._device = device
+        self._block_s = block_s
+        self._clock = clock
+        self._queue: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, round(queue_s / block_s)))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"oido-microphone-{name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the device may still be open."""
+        return self._thread.is_alive()
+
+    def take(self, timeout_s: float) -> _Piece | None:
+        """The next piece, or None if none came in time."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def stop(self) -> None:
+        """Have the device closed. Idempotent, from any thread."""
+        self._stopping.set()
+        self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        """Runs in the thread."""
+        try:
+            audio = self._audio or port_audio()
+            # The device's buffer spans several naps; a sound server delivers by quarters of it.
+            opened = audio.open(self._device, latency_s=4 * self._block_s)
+        except SourceError as error:
+            self.failure = error
+            return
+        try:
+            self._read(opened)
+        except audio.error as error:
+            self.failure = SourceLost(f"microphone {opened.device.name!r} went away: {error}")
+        finally:
+            audio.close(opened, lost=self.stalled or self.failure is not None)
+
+    def _read(self, opened: OpenInput) -> None:
+        stream, rate_hz = opened.stream, opened.sample_rate_hz
+        block = max(1, round(self._block_s * rate_hz))
+        overruns = 0
+        while not self._stopping.is_set():
+            available = stream.read_available
+            if available < block:
+                self._stopping.wait(max((block - available) / rate_hz, _SHORTEST_NAP_S))
+                continue
+            # At most one second at a time, so that the first read after a pause is no huge block.
+            frames, overflowed = stream.read(min(available, rate_hz))
+            captured_at = self._clock() - (available - len(frames)) / rate_hz
+            overruns += overflowed
+            try:
+                self._queue.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
+            except queue.Full:
+                overruns += 1
+            else:
+                overruns = 0

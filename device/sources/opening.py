@@ -1,0 +1,43 @@
+"""From a `[[source]]` section of the configuration to the source it describes."""
+
+from device.config import SourceConfig
+from device.errors import ConfigurationError
+from device.sources.base import Source
+from device.sources.microphone import Microphone
+from device.sources.pipe import FfmpegStream, StandardInput
+from device.sources.recording import Recording
+
+
+def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
+    """Make the source that a `[[source]]` section describes; asking for its blocks will open it.
+
+    Args:
+        config: the section.
+        block_s: length of the blocks, seconds.
+
+    Raises:
+        ConfigurationError: the section lacks the key that its kind needs.
+    """
+    match config.kind:
+        case "microphone":
+            return Microphone(config.device, name=config.name, stall_s=config.stall_s, block_s=block_s)
+        case "file":
+            return Recording(_needed(config, "path", config.path), name=config.name, block_s=block_s)
+        case "stdin":
+            return StandardInput(
+                name=config.name,
+                sample_rate_hz=config.sample_rate_hz,
+                channels=config.channels,
+                stall_s=config.stall_s,
+                block_s=block_s,
+            )
+        case "stream":
+            url = _needed(config, "url", config.url)
+            return FfmpegStream(url, name=config.name, stall_s=config.stall_s, block_s=block_s)
+
+
+def _needed(config: SourceConfig, key: str, value: str | None) -> str:
+    """The value of a key that this kind cannot do without."""
+    if not value:
+        raise ConfigurationError(f"[[source]] {config.name!r} has kind = {config.kind!r} and needs {key!r}")
+    return value

@@ -1,0 +1,227 @@
+"""Sound that comes through a pipe: standard input, and whatever ffmpeg can open."""
+
+import io
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from device.errors import SourceError, SourceLost
+from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sources.conditioning import Conditioner
+from device.sources.ffmpeg import FfmpegChild, is_finite, mask
+
+_POLL_S = 0.1
+"""How long a read may wait before it looks whether `close` was called."""
+_READ_BYTES = 1 << 16
+
+
+class PcmReader:
+    """Cuts a stream of bytes, in pieces of any length, into whole frames.
+
+    Args:
+        channels: interleaved signed 16-bit little-endian samples a frame.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+        self._rest = b""
+
+    def feed(self, data: bytes) -> FloatArray:
+        """Give the complete frames, (n, channels) float32 in [-1, 1); a begun one waits for its rest."""
+        data = self._rest + data
+        whole = len(data) - len(data) % (2 * self._channels)
+        self._rest = data[whole:]
+        samples = np.frombuffer(data, "<i2", count=whole // 2).astype(np.float32)
+        samples /= 32_768
+        return samples.reshape(-1, self._channels)
+
+
+class StandardInput:
+    """Signed 16-bit little-endian interleaved samples, as `arecord -t raw -f S16_LE` writes them.
+
+    Args:
+        name: as it appears in topics.
+        sample_rate_hz: of the samples.
+        channels: interleaved.
+        stream: where to read; None: standard input. Never closed here.
+        stall_s: no sample for so long counts as a loss, after which `blocks` may be called again; None: wait
+            for ever.
+        block_s: length of the blocks, seconds.
+        clock: seconds since the Unix epoch, for the blocks' wall time.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        sample_rate_hz: int = SAMPLE_RATE,
+        channels: int = 1,
+        stream: BinaryIO | None = None,
+        stall_s: float | None = None,
+        block_s: float = 0.1,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if channels < 1:
+            raise ValueError(f"channels is {channels}; it must be 1 or more")
+        self.name = name
+        self._rate_hz = sample_rate_hz
+        self._stream = stream
+        self._stall_s = stall_s
+        self._block_s = block_s
+        self._clock = clock
+        self._closing = threading.Event()
+        # Outlives a loss: the second half of a sample may come after it.
+        self._reader = PcmReader(channels)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks until the input ends.
+
+        Raises:
+            SourceError: the input is a terminal, cannot be read, or ended before a single sample.
+            SourceLost: no sample came for `stall_s`.
+        """
+        stream = self._stream or sys.stdin.buffer
+        if stream.isatty():
+            raise SourceError(
+                "standard input is a terminal; pipe signed 16-bit samples into it, "
+                "for example from arecord -t raw -f S16_LE -r 16000"
+            )
+        conditioner = Conditioner(self._rate_hz, block_s=self._block_s)
+        while not self._closing.is_set():
+            data = self._read(stream)
+            if data is None:  # closed meanwhile
+                return
+            if not data:
+                if not conditioner.heard_s:
+                    raise SourceError("standard input ended before a single sample came")
+                yield from conditioner.flush()
+                return
+            yield from conditioner.feed(self._reader.feed(data), captured_at=self._clock())
+
+    def close(self) -> None:
+        """End `blocks`; the stream itself stays open. Idempotent, from any thread."""
+        self._closing.set()
+
+    def _read(self, stream: BinaryIO) -> bytes | None:
+        """The next bytes; b"" at the end; None once closed."""
+        try:
+            descriptor = stream.fileno()
+        except io.UnsupportedOperation:  # bytes in memory never make anyone wait
+            return stream.read(_READ_BYTES)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        began = time.monotonic()
+        while not self._closing.is_set():
+            try:
+                if poll.poll(_POLL_S * 1_000):
+                    return os.read(descriptor, _READ_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise SourceError(f"standard input cannot be read: {error.strerror}") from error
+            if self._stall_s is not None and time.monotonic() - began > self._stall_s:
+                raise SourceLost(f"standard input gave no sample for {self._stall_s:g} s")
+        return None
+
+
+class FfmpegStream:
+    """Whatever ffmpeg opens: a camera (rtsp://), a radio (http://), a file in a rare format.
+
+    A password in the URL is masked in every message, but while ffmpeg runs the machine's other users can see
+    it in the list of processes, as they can for any program that is given one.
+
+    Args:
+        url: a URL, or the name of a file.
+        name: as it appears in topics.
+        stall_s: no sample for so long counts as a loss.
+        start_s: how long the first sample may take: a camera needs seconds to answer and to be understood.
+        block_s: length of the blocks, seconds.
+        program: the ffmpeg to run.
+        clock: seconds since the Unix epoch, for the blocks' wall time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        stall_s: float,
+        start_s: float = 15.0,
+        block_s: float = 0.1,
+        program: str = "ffmpeg",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._stall_s = stall_s
+        self._start_s = max(start_s, stall_s)
+        self._block_s = block_s
+        self._program = program
+        self._clock = clock
+        self._closing = threading.Event()
+        self._starting = threading.Lock()
+        self._child: FfmpegChild | None = None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks until a file ends; a live stream has no end. Each call starts a new ffmpeg.
+
+        Raises:
+            SourceError: ffmpeg is missing, or the file cannot be decoded or holds no audio.
+            SourceLost: the stream cannot be had, ended, or gave no sample for `stall_s`.
+        """
+        with self._starting:  # so that `close` finds either no child or this one
+            if self._closing.is_set():
+                return
+            child = self._child = FfmpegChild(self._url, program=self._program)
+        try:
+            yield from self._listen(child)
+        finally:
+            child.close()
+
+    def close(self) -> None:
+        """End ffmpeg and `blocks`. Idempotent, from any thread."""
+        self._closing.set()
+        with self._starting:
+            if self._child is not None:
+                self._child.stop()
+
+    def _listen(self, child: FfmpegChild) -> Iterator[Block]:
+        finite = is_finite(self._url)
+        reader = PcmReader(1)
+        conditioner = Conditioner(SAMPLE_RATE, block_s=self._block_s)
+        waiting_since = time.monotonic()
+        while not self._closing.is_set():
+            data = child.read(_POLL_S)
+            if data is None:
+                patience_s = self._stall_s if conditioner.heard_s else self._start_s
+                if time.monotonic() - waiting_since > patience_s:
+                    child.stop()
+                    complaint = f" ({child.complaint})" if child.complaint else ""
+                    raise SourceLost(f"{mask(self._url)}: no sample for {patience_s:g} s{complaint}")
+                continue
+            if not data:
+                if not self._closing.is_set():
+                    yield from conditioner.flush()
+                    self._judge(child, finite=finite, heard_s=conditioner.heard_s)
+                return
+            now = None if finite else self._clock()
+            yield from conditioner.feed(reader.feed(data), captured_at=now)
+            waiting_since = time.monotonic()  # after the yields: the consumer's time is not the stream's
+
+    def _judge(self, child: FfmpegChild, *, finite: bool, heard_s: float) -> None:
+        """Decide what the end of ffmpeg's output means; returns where it is the file's own end."""
+        status, complaint = child.last_words()
+        url = mask(self._url)
+        why = complaint or f"ffmpeg ended without saying why (exit status {status})"
+        if not finite:
+            raise SourceLost(f"{url}: {f'ended after {heard_s:.1f} s: ' if heard_s else ''}{why}")
+        if status:
+            raise SourceError(f"{url}: ffmpeg cannot decode it beyond {heard_s:.1f} s: {why}")
+        if not heard_s:
+            raise SourceError(f"{url}: holds no audio")

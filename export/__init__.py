@@ -1,0 +1,1 @@
+"""The workstation: builds the corpus, trains, compares, converts. Imports `device`, never the reverse."""

@@ -1,0 +1,65 @@
+"""Files that are whole or not there: writing through a temporary name, and checksums of a built corpus."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from export.corpus.packages import sha256_of
+from export.errors import CorpusError
+
+CHECKSUMS = "checksums.sha256"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name to write to; becomes `path` when the block ends well, and is deleted otherwise."""
+    part = path.with_name(f"{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_checksums(root: Path, sums: Mapping[str, str]) -> None:
+    """Write checksums.sha256, which `sha256sum -c` reads too.
+
+    Args:
+        root: the corpus.
+        sums: SHA-256, hex, by file name relative to the corpus.
+    """
+    with whole_file(root / CHECKSUMS) as part:
+        part.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="utf-8")
+
+
+def verify(root: Path) -> Iterator[tuple[str, str | None]]:
+    """Compare every file with its checksum.
+
+    Yields:
+        Each file's name, and what is wrong with it, or None.
+
+    Raises:
+        CorpusError: there are no checksums, or the file that holds them is damaged.
+    """
+    path = root / CHECKSUMS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{root}: there is no {CHECKSUMS}; only what `oido-export corpus build` made has them"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: cannot read it: {error}") from error
+    for number, line in enumerate(lines, 1):
+        expected, separator, name = line.partition("  ")
+        if not separator or os.path.isabs(name):  # noqa: PTH117 - a name, not yet a path
+            raise CorpusError(f"{path}, line {number}: not a line of sha256sum")
+        file = root / name
+        if not file.is_file():
+            yield name, "is missing"
+        elif sha256_of(file) != expected:
+            yield name, "has changed"
+        else:
+            yield name, None

@@ -1,0 +1,182 @@
+"""Labelled audio: a `Corpus` of `Stream`s of `Clip`s, however it was come by."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import soundfile
+import soxr
+
+from device.sources.base import SAMPLE_RATE, FloatArray
+from export.corpus.recipe import Label, Split
+from export.errors import CorpusError
+
+AUDIO_SUFFIXES = (".flac", ".wav", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
+"""What soundfile reads; anything else must be converted first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One source recording inside a stream."""
+
+    start_s: float
+    """From the start of the stream's audio file."""
+    duration_s: float
+    category: str
+    """The kind of sound, for example `orchestral` or `vehicle`."""
+    source_path: str
+    """Where it came from, for example the path inside the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Audio of one label from one source package, in one file."""
+
+    package: str
+    """The source: what is split apart as a whole."""
+    label: Label
+    split: Split
+    path: Path
+    clips: tuple[Clip, ...]
+    """In order of time."""
+
+    @property
+    def target(self) -> int:
+        """1 for music, mixed included (music under speech is music), 0 for no music."""
+        return 0 if self.label == "no_music" else 1
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether speech or ambience lies over the music; leave these out where clean examples are wanted."""
+        return self.label == "mixed"
+
+    @property
+    def is_ambience(self) -> bool:
+        """Whether this is one of the extra ambience recordings."""
+        return self.package.startswith("ambience/")
+
+    @property
+    def duration_s(self) -> float:
+        """The clips' total length in seconds."""
+        return sum(clip.duration_s for clip in self.clips)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The kinds of sound in it, sorted."""
+        return tuple(sorted({clip.category for clip in self.clips}))
+
+    def read(self, start_s: float = 0.0, duration_s: float | None = None) -> FloatArray:
+        """Decode the audio, or a part of it; reading a part costs no more than the part.
+
+        Args:
+            start_s: where to begin, seconds from the start of the file.
+            duration_s: how much to read; None reads to the end.
+
+        Returns:
+            (n,) float32 in [-1, 1], mono, 16 kHz; shorter than asked for where the file ends.
+
+        Raises:
+            CorpusError: the file cannot be read.
+        """
+        try:
+            with soundfile.SoundFile(self.path) as file:
+                rate = file.samplerate
+                file.seek(min(round(start_s * rate), file.frames))
+                frames = -1 if duration_s is None else round(duration_s * rate)
+                samples = cast("FloatArray", file.read(frames, dtype="float32", always_2d=True)).mean(axis=1)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise CorpusError(f"{self.path}: cannot read this audio: {error}") from error
+        if rate != SAMPLE_RATE:
+            samples = soxr.resample(samples, rate, SAMPLE_RATE)
+        # Lossy codecs and resampling overshoot full scale; a converter would have clipped there.
+        return cast("FloatArray", np.clip(samples, -1.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Labelled audio, split by source package."""
+
+    root: Path
+    streams: tuple[Stream, ...]
+    """Sorted by package and label."""
+    version: str
+    """Names the data: 12 hex digits of a SHA-256 over the recipe, the splits and every clip. The same data
+    has the same version wherever it lies. It goes into the models' sidecars as the training data version."""
+    packages: frozenset[str] = field(init=False)
+    """Every source package in it."""
+
+    def __post_init__(self) -> None:  # noqa: D105 - fills `packages`
+        object.__setattr__(self, "packages", frozenset(stream.package for stream in self.streams))
+
+    def select(
+        self, *, split: Split | None = None, label: Label | None = None, ambience: bool = True
+    ) -> tuple[Stream, ...]:
+        """The streams of a split and label (None: any), with or without the extra ambience recordings."""
+        return tuple(
+            stream
+            for stream in self.streams
+            if split in (None, stream.split)
+            and label in (None, stream.label)
+            and (ambience or not stream.is_ambience)
+        )
+
+
+def assemble(root: Path, streams: Iterable[Stream], *, salt: str = "") -> Corpus:
+    """Put streams in order and name the whole.
+
+    Args:
+        root: what the corpus is called in messages.
+        streams: in any order.
+        salt: what the version depends on besides the streams, for example the recipe's digest.
+    """
+    ordered = tuple(sorted(streams, key=lambda stream: (stream.package, stream.label, stream.path.name)))
+    digest = hashlib.sha256(salt.encode())
+    for stream in ordered:
+        digest.update(f"\n{stream.package}\t{stream.label}\t{stream.split}".encode())
+        for clip in stream.clips:
+            row = f"\n{clip.start_s:.4f}\t{clip.duration_s:.4f}\t{clip.category}\t{clip.source_path}"
+            digest.update(row.encode())
+    return Corpus(root, ordered, digest.hexdigest()[:12])
+
+
+def audio_length_s(path: Path) -> float:
+    """How long an audio file is, in seconds, without decoding it.
+
+    Raises:
+        CorpusError: there is no such file, or it is no audio that soundfile reads.
+    """
+    if not path.is_file():
+        raise CorpusError(f"{path}: no such file")
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.LibsndfileError as error:
+        raise CorpusError(f"{path}: not readable as audio; convert it with ffmpeg or leave it out") from error
+
+
+def read_rows(path: Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with their line numbers.
+
+    Raises:
+        CorpusError: the file cannot be read, lacks a column, has no rows, or a row is cut short.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+            columns = reader.fieldnames or []
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot read it: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path}: not a CSV file in UTF-8: {error}") from error
+    if missing := [name for name in required if name not in columns]:
+        raise CorpusError(f"{path}: column {missing[0]!r} is missing; the first line must name the columns")
+    if not rows:
+        raise CorpusError(f"{path}: no rows")
+    for line, row in rows:
+        if short := [name for name in columns if row.get(name) is None]:
+            raise CorpusError(f"{path}, line {line}: no value for {short[0]!r}")
+    return rows

@@ -1,0 +1,179 @@
+"""A broker that does as it is told: refuses, keeps acknowledgements back, cuts the line (MQTT 3.1.1).
+
+A real broker does none of that on demand, and what a publisher does then is what must be tested.
+"""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+DEADLINE_S = 20.0
+"""How long a test waits for something that must happen; only reached when it fails."""
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait until the condition holds; False if it does not within the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return condition()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A PUBLISH that arrived."""
+
+    connection: int
+    """Counted from 1."""
+    topic: str
+    payload: str
+    qos: int
+    retain: bool
+    duplicate: bool
+
+
+class ScriptedBroker:
+    """Takes one connection at a time; what arrived stands in `published`, `subscribed` and so on."""
+
+    def __init__(self) -> None:
+        """Listen on a free port of the loopback interface."""
+        self.connack = 0
+        """The return code of the next CONNACK."""
+        self.acknowledge: Callable[[Published], bool] = lambda _: True
+        """Whether to acknowledge a message."""
+        self.suback = 1
+        self.connections = 0
+        self.client_ids: list[str] = []
+        self.clean_sessions: list[bool] = []
+        self.published: list[Published] = []
+        self.subscribed: list[str] = []
+        self.order: list[str] = []
+        """`subscribe` and the topics published to, as they came."""
+        self.disconnects = 0
+        """Orderly ends."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._line: socket.socket | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, name="scripted-broker", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        """Already listening."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening and cut the line."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        self._thread.join(DEADLINE_S)
+
+    def cut(self) -> None:
+        """Cut the line without a word."""
+        line = self._line
+        if line is not None:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Deliver a message to the client, QoS 0."""
+        name = topic.encode()
+        body = struct.pack("!H", len(name)) + name + payload
+        self._write(bytes([0x30 | retain]) + self._length(len(body)) + body)
+
+    def payloads(self, topic: str) -> list[str]:
+        """All that was published to a topic, in order."""
+        return [message.payload for message in list(self.published) if message.topic == topic]
+
+    def _serve(self) -> None:
+        while not self._stopping:
+            try:
+                self._line, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._line as line, contextlib.suppress(OSError):
+                self._converse(line)
+
+    def _converse(self, line: socket.socket) -> None:
+        stream = line.makefile("rb")
+        with stream:
+            while head := stream.read(1):
+                length, shift = 0, 0
+                while True:
+                    digit = stream.read(1)[0]
+                    length |= (digit & 127) << shift
+                    shift += 7
+                    if digit < 128:
+                        break
+                if not self._answer(head[0], stream.read(length)):
+                    return
+
+    def _answer(self, head: int, body: bytes) -> bool:
+        """React to one packet; False ends the connection."""
+        match head >> 4:
+            case 1:  # CONNECT
+                self.connections += 1
+                size = struct.unpack_from("!H", body, 10)[0]
+                self.client_ids.append(body[12 : 12 + size].decode())
+                self.clean_sessions.append(bool(body[7] & 2))
+                self._write(bytes([0x20, 2, 0, self.connack]))
+                return self.connack == 0
+            case 3:  # PUBLISH
+                self._take(head, body)
+            case 8:  # SUBSCRIBE
+                size = struct.unpack_from("!H", body, 2)[0]
+                self.subscribed.append(body[4 : 4 + size].decode())
+                self.order.append("subscribe")
+                self._write(bytes([0x90, 3]) + body[:2] + bytes([self.suback]))
+            case 12:  # PINGREQ
+                self._write(bytes([0xD0, 0]))
+            case 14:  # DISCONNECT
+                self.disconnects += 1
+                return False
+        return True
+
+    def _take(self, head: int, body: bytes) -> None:
+        size = struct.unpack_from("!H", body)[0]
+        topic, rest = body[2 : 2 + size].decode(), body[2 + size :]
+        qos = head >> 1 & 3
+        packet_id, payload = (rest[:2], rest[2:]) if qos else (b"", rest)
+        message = Published(
+            connection=self.connections,
+            topic=topic,
+            payload=payload.decode(),
+            qos=qos,
+            retain=bool(head & 1),
+            duplicate=bool(head & 8),
+        )
+        self.order.append(topic)
+        self.published.append(message)
+        if qos and self.acknowledge(message):
+            self._write(bytes([0x40, 2]) + packet_id)
+
+    def _write(self, packet: bytes) -> None:
+        line = self._line
+        assert line is not None, "nobody is connected"
+        line.sendall(packet)
+
+    @staticmethod
+    def _length(size: int) -> bytes:
+        digits = bytearray()
+        while True:
+            size, digit = divmod(size, 128)
+            digits.append(digit | (128 if size else 0))
+            if not size:
+                return bytes(digits)

@@ -1,0 +1,536 @@
+"""Publishers: standard output, and MQTT against a broker that misbehaves on demand."""
+
+import io
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted_broker import DEADLINE_S, ScriptedBroker, eventually
+
+from device.config import MqttConfig
+from device.errors import ConfigurationError
+from device.publishing.message import Message, Topics, availability_message
+from device.publishing.mqtt import MqttPublisher
+from device.publishing.retry import Retry
+from device.publishing.session import connect_once
+from device.publishing.stdout import StdoutPublisher
+
+TOPICS = Topics("oido", "attic")
+SOON = Retry(first_s=0.02, longest_s=0.02, refused_s=0.02)
+NEVER = Retry(first_s=3600, longest_s=3600, refused_s=3600)
+
+
+def state(payload: str, leaf: str = "music") -> Message:
+    """A retained state."""
+    return Message(f"oido/attic/mic/{leaf}", payload, qos=1, retain=True, coalesce=True)
+
+
+def event(payload: str) -> Message:
+    """An event."""
+    return Message("oido/attic/mic/event", payload, qos=1, retain=False, coalesce=False)
+
+
+def telemetry(payload: str) -> Message:
+    """A passing message."""
+    return Message("oido/attic/mic/telemetry", payload, qos=0, retain=False, coalesce=False)
+
+
+@pytest.fixture
+def broker() -> Iterator[ScriptedBroker]:
+    """Accepts and acknowledges until told otherwise."""
+    with ScriptedBroker() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """Where connections are accepted, and nothing more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def config(broker: ScriptedBroker, client_id: str | None = None) -> MqttConfig:
+    """Settings for the scripted broker."""
+    return MqttConfig(host="127.0.0.1", port=broker.port, client_id=client_id)
+
+
+def publisher_of(broker: ScriptedBroker, retry: Retry = SOON) -> MqttPublisher:
+    """A publisher that tries again soon."""
+    return MqttPublisher(config(broker), topics=TOPICS, retry=retry)
+
+
+# Standard output.
+
+
+def test_a_message_is_one_json_line() -> None:
+    """JSON payloads are shown as JSON, plain ones as text."""
+    stream = io.StringIO()
+    with StdoutPublisher(stream) as publisher:
+        publisher.publish(state("ON"))
+        publisher.publish(event('{"id":"1","mean":0.5}'))
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"topic": "oido/attic/mic/music", "retain": True, "payload": "ON"},
+        {"topic": "oido/attic/mic/event", "retain": False, "payload": {"id": "1", "mean": 0.5}},
+    ]
+
+
+def test_lines_are_flushed_one_by_one() -> None:
+    """A reader at the other end of a pipe sees each line when it is said."""
+    read, write = os.pipe()
+    with open(read, encoding="utf-8") as reader, open(write, "w", encoding="utf-8") as stream:  # noqa: PTH123 - file descriptors
+        StdoutPublisher(stream).publish(state("ON"))
+        assert "ON" in reader.readline()
+
+
+def test_a_reader_that_goes_away_is_a_clean_end() -> None:
+    """`oido run | head -1`: no traceback, exit code 0, and the program can tell."""
+    program = (
+        "import sys\n"
+        "from device.publishing.message import Message\n"
+        "from device.publishing.stdout import StdoutPublisher\n"
+        "publisher = StdoutPublisher(sys.stdout)\n"
+        "while not publisher.ended:\n"
+        "    publisher.publish(Message('t', 'x', qos=0, retain=False, coalesce=False))\n"
+        "publisher.publish(Message('t', 'x', qos=0, retain=False, coalesce=False))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(DEADLINE_S) == 0
+
+
+def test_standard_output_has_nothing_left_to_drain() -> None:
+    """Each line is out as soon as it is said."""
+    assert StdoutPublisher(io.StringIO()).drain(0)
+
+
+def test_the_package_does_not_import_paho() -> None:
+    """Printing must not cost the memory of an MQTT client."""
+    program = "import sys, device.publishing.stdout, device.publishing.publisher; sys.exit('paho' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], check=False).returncode == 0
+    )
+
+
+# MQTT: the beginning of a session.
+
+
+def test_a_session_begins_with_subscription_online_and_states(broker: ScriptedBroker) -> None:
+    """Who sees `online` may send a command at once."""
+    with publisher_of(broker) as publisher:
+        publisher.publish(state("ON"))
+        publisher.publish(event("1"))
+        assert publisher.drain(DEADLINE_S)
+    assert broker.subscribed == ["oido/attic/+/set"]
+    assert broker.order[:4] == ["subscribe", TOPICS.status, TOPICS.music("mic"), TOPICS.event("mic")]
+
+
+def test_a_session_is_clean_and_named_after_the_node(broker: ScriptedBroker) -> None:
+    """A restarted device takes its half-dead predecessor's place."""
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: publisher.connected)
+    assert (broker.client_ids, broker.clean_sessions) == (["oido-attic"], [True])
+
+
+def test_publishing_works_before_the_broker_is_there() -> None:
+    """Nothing blocks or raises, and `last_error` says what is wrong."""
+    with ScriptedBroker() as gone:
+        pass
+    with publisher_of(gone) as publisher:
+        publisher.publish(event("1"))
+        assert eventually(lambda: publisher.last_error is not None)
+        assert not publisher.connected
+        assert publisher.queued_events == 1
+        assert not publisher.drain(0.01)
+    assert publisher.last_error == f"nothing listens at 127.0.0.1:{gone.port}; check [mqtt] port and the broker"
+
+
+def test_not_connected_until_the_broker_accepts(broker: ScriptedBroker) -> None:
+    """A TCP connection is not a session."""
+    broker.connack = 5
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: broker.connections > 2)
+        assert not publisher.connected
+    assert broker.published == []
+
+
+# MQTT: states and events.
+
+
+def test_states_of_an_outage_coalesce(broker: ScriptedBroker) -> None:
+    """Only the latest of a topic is said."""
+    publisher = publisher_of(broker)
+    for payload in ("ON", "OFF", "ON"):
+        publisher.publish(state(payload))
+    with publisher:
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.music("mic")) == ["ON"]
+
+
+def test_events_of_an_outage_arrive_in_order(broker: ScriptedBroker) -> None:
+    """Each exactly once."""
+    publisher = publisher_of(broker)
+    expected = [str(number) for number in range(200)]
+    for payload in expected:
+        publisher.publish(event(payload))
+    with publisher:
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.event("mic")) == expected
+
+
+def test_telemetry_of_an_outage_is_lost(broker: ScriptedBroker) -> None:
+    """QoS 0 says how things are, not how they were."""
+    publisher = publisher_of(broker)
+    publisher.publish(telemetry("old"))
+    with publisher:
+        assert eventually(lambda: publisher.connected)
+        publisher.publish(telemetry("new"))
+        assert eventually(lambda: broker.payloads(TOPICS.telemetry("mic")) == ["new"])
+
+
+def test_an_unacknowledged_event_is_sent_once_more_and_in_order(broker: ScriptedBroker) -> None:
+    """The broker took event 2 but its acknowledgement was lost: 2 comes twice, nothing else does."""
+    broker.acknowledge = lambda message: message.payload != "2" or message.connection > 1
+    with publisher_of(broker) as publisher:
+        for payload in "123":
+            publisher.publish(event(payload))
+        assert eventually(lambda: broker.payloads(TOPICS.event("mic")) == ["1", "2"])
+        broker.cut()
+        assert publisher.drain(DEADLINE_S)
+        assert publisher.queued_events == 0
+    events = [message for message in broker.published if message.topic == TOPICS.event("mic")]
+    assert [(message.connection, message.payload) for message in events] == [
+        (1, "1"),
+        (1, "2"),
+        (2, "2"),
+        (2, "3"),
+    ]
+
+
+def test_paho_repeats_nothing_by_itself(broker: ScriptedBroker) -> None:
+    """Over many broken sessions each state is said once a session, not once more for each before it."""
+    music = TOPICS.music("mic")
+    broker.acknowledge = lambda message: message.connection > 5
+
+    def said(times: int) -> Callable[[], bool]:
+        return lambda: len(broker.payloads(music)) == times
+
+    with publisher_of(broker) as publisher:
+        publisher.publish(state("ON"))
+        for session in range(1, 6):
+            assert eventually(said(session))
+            broker.cut()
+        assert publisher.drain(DEADLINE_S)
+    states = [message for message in broker.published if message.topic == music]
+    assert [message.connection for message in states] == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_acknowledged_event_is_forgotten(broker: ScriptedBroker) -> None:
+    """And not repeated in the next session, while retained states are."""
+    with publisher_of(broker) as publisher:
+        publisher.publish(event("1"))
+        publisher.publish(state("ON"))
+        assert publisher.drain(DEADLINE_S)
+        broker.cut()
+        assert eventually(lambda: len(broker.payloads(TOPICS.music("mic"))) == 2)
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.event("mic")) == ["1"]
+
+
+def test_too_many_events_drop_the_oldest_and_say_so(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning, and a count."""
+    small = MqttConfig(host="127.0.0.1", port=broker.port, max_queued_events=2)
+    publisher = MqttPublisher(small, topics=TOPICS, retry=SOON)
+    for payload in "12345":
+        publisher.publish(event(payload))
+    assert publisher.dropped_events == 3
+    with publisher:
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.event("mic")) == ["4", "5"]
+    assert sum("are dropped" in record.message for record in caplog.records) == 1
+
+
+def test_many_threads_may_publish(broker: ScriptedBroker) -> None:
+    """Each source has one; each keeps its own order."""
+    with publisher_of(broker) as publisher:
+
+        def say(name: str) -> None:
+            for number in range(50):
+                publisher.publish(event(f"{name}{number}"))
+
+        threads = [threading.Thread(target=say, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert publisher.drain(DEADLINE_S)
+    payloads = broker.payloads(TOPICS.event("mic"))
+    assert len(payloads) == 150
+    for name in "abc":
+        assert [p for p in payloads if p[0] == name] == [f"{name}{number}" for number in range(50)]
+
+
+# MQTT: refusals and broken lines.
+
+
+def test_a_refusal_is_logged_once(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is repeated."""
+    broker.connack = 5
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: broker.connections > 3)
+        assert publisher.refused
+    assert [record.message for record in caplog.records] == [
+        f"the MQTT broker at 127.0.0.1:{broker.port} wants a user name; set [mqtt] username and password_file"
+    ]
+
+
+def test_a_refused_device_waits_longer(broker: ScriptedBroker) -> None:
+    """It does not hammer: the next attempt belongs to `refused_s`, here an hour."""
+    broker.connack = 4
+    slow = Retry(first_s=0.001, longest_s=0.001, refused_s=3600)
+    with publisher_of(broker, slow) as publisher:
+        assert eventually(lambda: publisher.refused)
+        broker.connack = 0
+        publisher.publish(event("1"))
+        assert not publisher.drain(0.1)
+    assert broker.connections == 1
+
+
+def test_a_refusal_that_ends_is_forgotten(broker: ScriptedBroker) -> None:
+    """Somebody mended the broker's password file."""
+    broker.connack = 4
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: publisher.refused)
+        broker.connack = 0
+        assert eventually(lambda: publisher.connected)
+        assert publisher.last_error is None
+        assert not publisher.refused
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(2, "client_id"), (3, "accepts no connection now"), (4, "wants a user name"), (5, "wants a user name")],
+)
+def test_each_return_code_has_its_sentence(broker: ScriptedBroker, code: int, said: str) -> None:
+    """MQTT 3.1.1, table 3.1."""
+    broker.connack = code
+    assert said in (connect_once(config(broker)) or "")
+
+
+def test_a_lost_session_is_reported_and_replaced(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """One warning for the loss."""
+    caplog.set_level(logging.INFO)
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: publisher.connected)
+        broker.cut()
+        assert eventually(lambda: broker.connections == 2 and publisher.connected)
+    assert sum("ended the connection" in record.message for record in caplog.records) == 1
+    assert sum("connected to the MQTT broker" in record.message for record in caplog.records) == 2
+
+
+def test_a_denied_subscription_is_reported(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """The device works, but nobody can command it."""
+    broker.suback = 0x80
+    with publisher_of(broker):
+        assert eventually(lambda: any("does not let this device read" in r.message for r in caplog.records))
+
+
+# MQTT: commands.
+
+
+def test_a_command_reaches_its_source(broker: ScriptedBroker) -> None:
+    """With the payload as it came."""
+    heard: list[tuple[str, bytes]] = []
+    with MqttPublisher(
+        config(broker),
+        topics=TOPICS,
+        on_command=lambda source, payload: heard.append((source, payload)),
+        retry=SOON,
+    ):
+        assert eventually(lambda: bool(broker.subscribed))
+        broker.send("oido/attic/mic/set", b"\xff{")
+        assert eventually(lambda: bool(heard))
+    assert heard == [("mic", b"\xff{")]
+
+
+def test_a_retained_command_is_ignored(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """It would be obeyed again at each connection."""
+    heard: list[str] = []
+    with MqttPublisher(
+        config(broker), topics=TOPICS, on_command=lambda source, _: heard.append(source), retry=SOON
+    ):
+        assert eventually(lambda: bool(broker.subscribed))
+        broker.send("oido/attic/old/set", b"{}", retain=True)
+        broker.send("oido/attic/new/set", b"{}")
+        assert eventually(lambda: "new" in heard)
+    assert heard == ["new"]
+    assert any("retained command" in record.message for record in caplog.records)
+
+
+def test_a_command_that_fails_does_not_end_the_session(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the daemon does with it, the session goes on."""
+
+    def fail(_source: str, _payload: bytes) -> None:
+        raise RuntimeError("boom")
+
+    with MqttPublisher(config(broker), topics=TOPICS, on_command=fail, retry=SOON) as publisher:
+        assert eventually(lambda: bool(broker.subscribed))
+        broker.send("oido/attic/mic/set", b"{}")
+        assert eventually(lambda: any("failed" in record.message for record in caplog.records))
+        publisher.publish(event("1"))
+        assert publisher.drain(DEADLINE_S)
+    assert broker.connections == 1
+
+
+def test_a_command_may_be_answered_from_its_callback(broker: ScriptedBroker) -> None:
+    """Publishing in the network thread does not wait for itself."""
+    publisher: MqttPublisher
+    publisher = MqttPublisher(
+        config(broker),
+        topics=TOPICS,
+        on_command=lambda _, payload: publisher.publish(event(payload.decode())),
+        retry=SOON,
+    )
+    with publisher:
+        assert eventually(lambda: bool(broker.subscribed))
+        broker.send("oido/attic/mic/set", b"hello")
+        assert eventually(lambda: broker.payloads(TOPICS.event("mic")) == ["hello"])
+
+
+# MQTT: the end.
+
+
+def test_closing_says_offline_and_parts_in_order(broker: ScriptedBroker) -> None:
+    """For every source that could be heard, then for the device; the last will is not needed."""
+    with publisher_of(broker) as publisher:
+        publisher.publish(availability_message(TOPICS, "mic", online=True))
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.availability("mic")) == ["online", "offline"]
+    assert broker.payloads(TOPICS.status) == ["online", "offline"]
+    assert broker.order[-1] == TOPICS.status
+    assert eventually(lambda: broker.disconnects == 1)
+
+
+def test_closing_sends_what_was_just_said(broker: ScriptedBroker) -> None:
+    """Events before the goodbye."""
+    with publisher_of(broker) as publisher:
+        assert eventually(lambda: publisher.connected)
+        for number in range(20):
+            publisher.publish(event(str(number)))
+    assert broker.payloads(TOPICS.event("mic")) == [str(number) for number in range(20)]
+    assert broker.order[-1] == TOPICS.status
+
+
+def test_closing_does_not_wait_for_a_mute_broker(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """It still says offline, gives up on the acknowledgements, and says what was lost."""
+    broker.acknowledge = lambda _: False
+    with publisher_of(broker) as publisher:
+        publisher.publish(event("1"))
+        assert eventually(lambda: broker.payloads(TOPICS.event("mic")) == ["1"])
+    assert not _mqtt_threads()
+    assert broker.payloads(TOPICS.status) == ["online", "offline"]
+    assert any("events not delivered to the MQTT broker: 1" in record.message for record in caplog.records)
+
+
+def test_closing_ends_a_wait_for_the_next_attempt() -> None:
+    """An hour's backoff does not hold the exit."""
+    with ScriptedBroker() as gone:
+        pass
+    with publisher_of(gone, NEVER) as publisher:
+        assert eventually(lambda: publisher.last_error is not None)
+    assert not _mqtt_threads()
+
+
+def test_closing_ends_a_wait_for_the_brokers_answer(mute_port: int) -> None:
+    """A server that accepts connections and says nothing."""
+    publisher = MqttPublisher(MqttConfig(host="127.0.0.1", port=mute_port), topics=TOPICS)
+    publisher.start()
+    publisher.close()
+    assert not _mqtt_threads()
+
+
+def test_closing_twice_and_publishing_afterwards_do_nothing(broker: ScriptedBroker) -> None:
+    """A source thread may be a little late."""
+    publisher = publisher_of(broker)
+    publisher.start()
+    publisher.close()
+    publisher.close()
+    publisher.publish(event("late"))
+    assert publisher.queued_events == 0
+
+
+def test_a_publisher_never_started_can_be_closed(broker: ScriptedBroker) -> None:
+    """When something else failed first."""
+    publisher_of(broker).close()
+    assert broker.connections == 0
+
+
+def test_a_publisher_starts_once(broker: ScriptedBroker) -> None:
+    """A second thread would speak over the first."""
+    with publisher_of(broker) as publisher, pytest.raises(RuntimeError, match="once"):
+        publisher.start()
+
+
+def _mqtt_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "mqtt"]
+
+
+# Checking.
+
+
+def test_checking_a_broker_that_accepts(broker: ScriptedBroker) -> None:
+    """None, and nothing was said there; the daemon's own session is not thrown out by an equal client id."""
+    assert connect_once(config(broker, client_id="ear")) is None
+    assert broker.published == []
+    assert broker.client_ids[0].startswith("oido-check-")
+
+
+def test_checking_a_server_that_says_nothing(mute_port: int) -> None:
+    """A connection is not an answer."""
+    said = connect_once(MqttConfig(host="127.0.0.1", port=mute_port), timeout_s=0.05)
+    assert said == f"the MQTT broker at 127.0.0.1:{mute_port} does not answer; check [mqtt] port and tls"
+
+
+def test_checking_a_port_that_is_no_broker() -> None:
+    """A server that hangs up, such as a TLS port spoken to in plain text."""
+    with ScriptedBroker() as broker:
+        broker.connack = 1
+        said = connect_once(config(broker))
+    assert said is not None
+    assert "check [mqtt] port and tls" in said
+
+
+def test_checking_a_host_that_does_not_exist() -> None:
+    """The name is in the sentence."""
+    assert "no host 'nowhere.invalid'" in (connect_once(MqttConfig(host="nowhere.invalid")) or "")
+
+
+def test_checking_without_a_host() -> None:
+    """The daemon prints then; a check has nothing to try."""
+    assert connect_once(MqttConfig()) == "[mqtt] host is not set"
+
+
+def test_a_wrong_setting_shows_before_anything_is_opened(tmp_path: Path) -> None:
+    """The constructor reads the credentials."""
+    wrong = MqttConfig(host="127.0.0.1", username="ear", password_file=str(tmp_path / "missing"))
+    with pytest.raises(ConfigurationError, match="password_file"):
+        MqttPublisher(wrong, topics=TOPICS)
