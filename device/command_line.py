@@ -47,9 +47,10 @@ def parse(
     parser = argparse.ArgumentParser(prog=prog, description=description)
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     runs: dict[str, Callable[[argparse.Namespace], int]] = {}
+    asked_for = next((word for word in argv if not word.startswith("-")), None)
     for command in commands:
         subparser = words.add_parser(command.name, help=command.help, description=command.help)
-        if command.name in argv[:1]:
+        if command.name == asked_for:
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
             runs[command.name] = module.run
@@ -75,6 +76,7 @@ def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands
         print(f"{prog}: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has seen enough. Point standard output elsewhere, or the interpreter's last

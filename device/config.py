@@ -7,6 +7,7 @@ error names the key, the value and what is allowed. Passwords are never settings
 import difflib
 import math
 import os
+import sys
 import tomllib
 import types
 import typing
@@ -162,7 +163,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, endless nesting
             raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
     config = _build(Config, table, where, "")
     return _check_whole(_override(config, environment), where)
@@ -262,7 +263,9 @@ def _check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
             raise ConfigurationError(f"{label}: {value!r} is not one of {', '.join(map(repr, choices))}")
         return value
     if float in members and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        # What no float can hold is refused by the range, like any other number that is too large.
+        largest = sys.float_info.max
+        value = float(value) if -largest <= value <= largest else math.inf if value > 0 else -math.inf
     if type(value) not in members:
         wanted = " or ".join(_WORDS[member] for member in members if member in _WORDS)
         raise ConfigurationError(f"{label}: {value!r} must be {wanted}")

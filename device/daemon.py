@@ -71,7 +71,9 @@ def run(
         for listener in listeners.values():
             listener.start()
         while not stopping.wait(POLL_S):
-            if outlet.ended or not any(listener.alive for listener in listeners.values()):
+            alive = any(listener.alive for listener in listeners.values())
+            crashed = any(listener.crashed for listener in listeners.values())
+            if outlet.ended or crashed or not alive:
                 break
         finished = not any(listener.alive for listener in listeners.values())
         for listener in listeners.values():

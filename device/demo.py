@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -22,7 +22,7 @@ from device.commands.options import add_model
 from device.config import Config, ModelConfig, MqttConfig, NodeConfig, SourceConfig
 from device.daemon import run as run_daemon
 from device.errors import PublishError, UsageError
-from device.sources.base import SAMPLE_RATE, Block, Source
+from device.sources.base import Block
 from device.sources.recording import Pace, Recording
 
 AUDIO = Path(__file__).parent / "audio"
@@ -118,7 +118,7 @@ class EmbeddedBroker:
         self._thread = threading.Thread(target=self._run, name="broker")
         self._stop: asyncio.Event | None = None
 
-    def __enter__(self) -> "EmbeddedBroker":
+    def __enter__(self) -> Self:
         """Start it, and wait until it listens.
 
         Raises:

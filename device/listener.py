@@ -10,8 +10,9 @@ from collections.abc import Callable
 from device.config import DecisionConfig, Mode, SourceConfig
 from device.errors import OidoError, SourceError
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Rules
+from device.hearing.decision import Decision
 from device.hearing.models import Model
+from device.hearing.rules import rules
 from device.pipeline import Observation, listen
 from device.publishing.command import Command, CommandError, parse_command
 from device.publishing.message import Topics, response_message, telemetry_message
@@ -23,16 +24,6 @@ from device.sources.base import SAMPLE_RATE, Source
 from device.telemetry import cpu_temperature_c, resident_mb
 
 _log = logging.getLogger(__name__)
-
-OFF_TO_ON = 0.7
-"""Where `off` is not set it is this part of `on`: less than `on` by more than scores tremble."""
-
-
-def rules(config: DecisionConfig, model: Model, mode: Mode) -> Rules:
-    """The decision's rules: what is configured, and otherwise the model's threshold for the mode."""
-    on = model.sidecar.thresholds[mode] if config.on is None else config.on
-    off = on * OFF_TO_ON if config.off is None else min(config.off, on)
-    return Rules(on=on, off=off, min_on_s=config.min_on_s, min_off_s=config.min_off_s)
 
 
 class Listener:
@@ -95,13 +86,16 @@ class Listener:
         self._commands: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._paused = False
+        self._let_go = False
+        """Whether the source was closed for a pause, which may be over before it has ended."""
         self._source: Source | None = None
         self._costs_ms: deque[float] = deque(maxlen=256)
         self._clipping = 0.0
         self._patches = 0
         self._telemetry_due = self._telemetry_samples
         self._began = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"listen {config.name}")
+        # A daemon thread: a driver that hangs in a read cannot be interrupted and must not hold the exit.
+        self._thread = threading.Thread(target=self._run, name=f"listen {config.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to listen. Once only."""
@@ -125,6 +119,11 @@ class Listener:
         return not self._thread.is_alive()
 
     @property
+    def crashed(self) -> bool:
+        """Whether it ended for a reason that opening the source again would not mend."""
+        return self.error is not None and not isinstance(self.error, SourceError)
+
+    @property
     def alive(self) -> bool:
         """Whether it still listens."""
         return self._thread.is_alive()
@@ -138,6 +137,8 @@ class Listener:
                     self._obey(wait_s=None)
                 elif not self._listen_once():
                     break
+        except OidoError as error:
+            self.error = error
         except Exception as error:  # noqa: BLE001 - whatever it was, the daemon must end with it
             # A dead thread in a live process would be a device that is deaf and says nothing.
             _log.exception("listening to %s failed in an unforeseen way", self.name)
@@ -149,6 +150,7 @@ class Listener:
         origin = time.time() if self._origin is None else self._origin
         self._reporter.restarted(origin)
         self._telemetry_due = self._telemetry_samples
+        self._let_go = False
         source = self._source = self._open_source()
         if self._stopping.is_set():  # `stop` may have missed this one
             source.close()
@@ -165,10 +167,14 @@ class Listener:
                 self._obey(wait_s=0, decision=decision)
         except SourceError as error:
             return self._lost(error, decision)
+        except Exception:
+            # It ends the listener, but music that was on must not stay on for ever.
+            self._close(decision)
+            raise
         finally:
             self._source = None
             source.close()
-        if self._paused:
+        if self._let_go:
             self._say_silent("paused")
             return True
         if not self._endless or self._stopping.is_set():
@@ -177,11 +183,8 @@ class Listener:
 
     def _lost(self, error: SourceError, decision: Decision) -> bool:
         """Say that nothing is heard, and wait before trying again; False where trying again is no use."""
-        step = decision.lose()
-        reason = "paused" if self._paused else "no audio"
-        for message in self._reporter.silent(reason, step):
-            self._publisher.publish(message)
-        if self._paused or self._stopping.is_set():
+        self._close(decision)
+        if self._let_go or self._stopping.is_set():
             return True
         if not self._endless:
             self.error = error
@@ -192,6 +195,11 @@ class Listener:
         while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self._paused:
             self._obey(wait_s=left_s)
         return True
+
+    def _close(self, decision: Decision) -> None:
+        """Say that nothing is heard any more, and that what was open has ended."""
+        for message in self._reporter.silent("paused" if self._let_go else "no audio", decision.lose()):
+            self._publisher.publish(message)
 
     def _observed(self, observation: Observation) -> None:
         if observation.condition == "hearing":
@@ -258,6 +266,7 @@ class Listener:
             self._paused = command.paused
             # Paused means that the microphone is let go, not that its sound is thrown away.
             if self._paused and self._source is not None:
+                self._let_go = True
                 self._source.close()
             elif self._paused:
                 self._say_silent("paused")

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from device.hearing.classifier import Classifier
 from device.hearing.models import LoadedModel, load_model
 from device.hearing.sidecar import MODES
-from device.hearing.statistics import NAMES, VERSION
 from export.corpus.dataset import cache_directory, find_corpus, load_corpus
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
@@ -40,11 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     model = load_model(arguments.model)
-    stated = model.sidecar.input
-    if stated.get("statistics_version") != VERSION or tuple(stated.get("features", ())) != NAMES:
-        raise ExportError(
-            f"model {model.sidecar.name!r} was trained on other statistics than this program computes"
-        )
+    Classifier(model)  # refuses a model of other statistics, as the device does
     _, rows = load_rows(arguments)
     print_reports(reports(model, rows, split=arguments.split, mode=arguments.mode), sys.stdout)
     return 0

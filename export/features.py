@@ -6,6 +6,7 @@ so that every row is an answer that the device would have to give, those at the 
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from device.hearing.features import FrontEnd
 from device.hearing.statistics import NAMES, VERSION, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
+from export.errors import ExportError
 from export.progress import Progress
 
 Variant = Literal["clean", "level", "room"]
@@ -166,10 +168,16 @@ def extract_all(sounds: Iterable[Sound], cache: Path, *, version: str, jobs: int
         version: the corpus's version: other data, other cache.
         jobs: processes.
         repeats: rooms and levels for each section.
+
+    Raises:
+        ExportError: two streams have the same package and label.
     """
     folder = cache / f"{version}-{_fingerprint(repeats)}"
     folder.mkdir(parents=True, exist_ok=True)
     todo = list(sounds)
+    for name, count in Counter(map(_name, todo)).items():
+        if count > 1:
+            raise ExportError(f"{count} streams are called {name}; join them, or their rows would be confused")
     parts = []
     with ProcessPoolExecutor(jobs) as pool, Progress(total=len(todo), unit="stream") as progress:
         waiting = [pool.submit(_cached, sound, folder, repeats) for sound in todo]
@@ -204,8 +212,12 @@ def _fingerprint(repeats: int) -> str:
     return hashlib.sha256(stated.encode() + np.round(rows.features, 2).tobytes()).hexdigest()[:12]
 
 
+def _name(sound: Sound) -> str:
+    return f"{sound.package.replace('/', '_')}__{sound.label}"
+
+
 def _cached(sound: Sound, folder: Path, repeats: int) -> Rows:
-    path = folder / f"{sound.package.replace('/', '_')}__{sound.label}.npz"
+    path = folder / f"{_name(sound)}.npz"
     if path.exists():
         with np.load(path) as stored:
             return Rows(**{name: stored[name] for name in stored.files})

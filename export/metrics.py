@@ -159,8 +159,9 @@ def thresholds(truth: npt.NDArray[np.int8], probability: FloatVector) -> dict[st
     """Where to put the threshold for each mode, on validation rows.
 
     Returns:
-        balanced: the middle of those with the best F1; precision: the lowest with precision of at least 0.99;
-        recall: the highest with recall of at least 0.99. Where 0.99 is out of reach, the nearest to it.
+        balanced: the middle of those with the best F1; precision: the lowest from there on with precision of at
+        least 0.99; recall: the highest up to there with recall of at least 0.99. Where 0.99 is out of reach, the
+        nearest to it.
     """
     grid = np.linspace(0.01, 0.99, 197)
     scores = np.array([f1(truth, probability >= at) for at in grid])
@@ -169,10 +170,12 @@ def thresholds(truth: npt.NDArray[np.int8], probability: FloatVector) -> dict[st
     said = np.array([np.count_nonzero(probability >= at) for at in grid])
     precision = np.where(said > 0, hits / np.maximum(said, 1), 0.0)
     recall = hits / max(1, np.count_nonzero(truth))
-    precise = np.flatnonzero(precision >= WANTED)
-    thorough = np.flatnonzero(recall >= WANTED)
+    balanced = float(np.median(best))
+    # Where both classes lie far apart, 0.99 is reached nearly everywhere: `precision` is never the laxer mode.
+    precise = np.flatnonzero((precision >= WANTED) & (grid >= balanced))
+    thorough = np.flatnonzero((recall >= WANTED) & (grid <= balanced))
     chosen = (
-        float(np.median(best)),
+        balanced,
         float(grid[precise[0]] if precise.size else grid[int(np.argmax(precision))]),
         float(grid[thorough[-1]] if thorough.size else grid[0]),
     )

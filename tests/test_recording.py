@@ -105,9 +105,10 @@ def test_the_block_length_changes_no_sample(tmp_path: Path, name: str) -> None:
     assert np.array_equal(short, samples_of(list(Recording(path, name="test", block_s=1.7).blocks())))
 
 
-def test_blocks_kept_by_the_consumer_do_not_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
+def test_blocks_kept_by_the_consumer_do_not_change(tmp_path: Path, subtype: str) -> None:
     """The buffer that is used again is not what the blocks show."""
-    path = write(tmp_path / "a.wav", rate_hz=SAMPLE_RATE, channels=1, subtype="FLOAT")
+    path = write(tmp_path / "a.wav", rate_hz=SAMPLE_RATE, channels=1, subtype=subtype)
     original, _ = soundfile.read(path, dtype="float32")
     assert np.array_equal(samples_of(heard(path)), original)
 

@@ -13,7 +13,7 @@ from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
 from device.hearing.health import HealthMeter
 from device.hearing.models import LoadedModel, load_model
-from device.listener import rules
+from device.hearing.rules import rules
 from device.sources.base import SAMPLE_RATE, Source
 from device.sources.opening import open_source
 from device.sources.recording import Recording

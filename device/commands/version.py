@@ -15,7 +15,6 @@ RUNTIMES = (
     "ai-edge-litert",
     "tflite-runtime",
     "numpy",
-    "scipy",
     "sounddevice",
     "soundfile",
     "soxr",

@@ -11,7 +11,7 @@ from device.errors import UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music
 from device.hearing.models import load_model
-from device.listener import rules
+from device.hearing.rules import rules
 from device.pipeline import Observation, listen
 from device.sources.base import SAMPLE_RATE, Source
 from device.sources.opening import open_source
@@ -48,12 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
         source = Recording(arguments.input, name=section.name, pace=arguments.pace)
     model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
     rule = rules(config.decision, model, config.model.mode)
-    print(
-        f"{section.name}, model {model.sidecar.name}, {config.model.mode}: music from {rule.on:.2f}; Ctrl-C ends it"
-    )
+    print(f"{section.name}, {model.sidecar.name}, {config.model.mode}: music from {rule.on:.2f}; Ctrl-C ends it")
     observations = listen(source, Classifier(model), Decision(rule), flat_line_limit_s=section.flat_line_limit_s)
     try:
         show(observations, sys.stdout, on=rule.on)
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
     finally:
         source.close()
     return 0

@@ -23,6 +23,10 @@ FIRST_PATCH_SAMPLES = PATCH_SAMPLES + LOG_MEL.window_samples - LOG_MEL.hop_sampl
 """The first patch waits for the last of its frames, which reaches 15 ms further."""
 
 
+LONGEST_WINDOW_PATCHES = 10
+"""9.6 s: as many frames as the transforms of `statistics` hold, 1024."""
+
+
 class PatchCutter:
     """Regroups samples of one stream into patches."""
 
@@ -77,12 +81,20 @@ class _StatisticsHearing:
 
     def __init__(self, model: Model) -> None:
         stated = model.sidecar.input
-        if stated.get("statistics_version") != VERSION or tuple(stated.get("features", ())) != NAMES:
+        version = stated.get("statistics_version")
+        if version != VERSION or stated.get("features") != list(NAMES):
+            theirs = f"version {version!r}" if version != VERSION else "a different list"
             raise ModelError(
-                f"model {model.sidecar.name!r} was trained on version {stated.get('statistics_version')!r} of "
-                f"the statistics, but this program computes version {VERSION}; use both of one release"
+                f"model {model.sidecar.name!r} was trained on {theirs} of the statistics, not version {VERSION} "
+                "as computed here; use a model and a program of the same release"
             )
-        self.window_patches = int(stated["window_patches"])
+        patches = stated.get("window_patches")
+        if type(patches) is not int or not 1 <= patches <= LONGEST_WINDOW_PATCHES:
+            raise ModelError(
+                f"model {model.sidecar.name!r} states window_patches = {patches!r}; "
+                f"it must be a whole number from 1 to {LONGEST_WINDOW_PATCHES}"
+            )
+        self.window_patches = patches
         self._front_end = FrontEnd()
         self._statistics = WindowStatistics(self.window_patches)
 

@@ -138,16 +138,22 @@ class Decision:
         return Music.ON if self._on else Music.OFF
 
     def update(self, score: Score) -> Step:
-        """Take the next score in."""
+        """Take the next score in.
+
+        After `lose`, scores that speak for what was closed then change nothing.
+        """
         if not self._settled.count and self._pending is None:
-            self._settled = _Run(score.start, score.start)
-            self.since = score.start
+            if score.end <= self.since:
+                return Step()
+            self.since = max(self.since, score.start)
+            self._settled = _Run(self.since, self.since)
         if not self._is_against(score.probability):
             self._drop_pending()
             self._settled.add(score)
             return Step()
         if self._pending is None:
-            self._pending = _Run(score.start, score.start)
+            start = max(score.start, self._settled.end)
+            self._pending = _Run(start, start)
         self._pending.add(score)
         minimum_s = self.rules.min_off_s if self._on else self.rules.min_on_s
         if self._pending.end - self._pending.start < minimum_s * SAMPLE_RATE:
@@ -160,7 +166,8 @@ class Decision:
         The state is unknown until the next score.
 
         Args:
-            end: how far the source had been heard, in samples; None keeps the end of the last score.
+            end: how far the source had been heard, in samples: what is open lasts until then, also where that is
+                less than the last score spoke for (a clip shorter than a patch). None keeps the end of that score.
         """
         if not self._settled.count and self._pending is None:
             return Step()
@@ -203,7 +210,8 @@ class Decision:
                 self._on, self._settled, self._pending = True, self._pending, None
                 events.append(_started(self._settled))
         last = self._pending or self._settled
-        last.end = max(last.end, end or 0)
+        if end is not None:
+            last.end = max(last.start, end)
         segments = [_segment(self._settled, self.state)]
         if self._on:
             events.append(_stopped(self._settled))

@@ -94,6 +94,8 @@ def load_model(name: str, *, directory: str | None = None, runtime: TfliteName =
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
+    except ValueError as error:  # no file can have such a name
+        raise ModelError(f"{sidecar_path}: 'file' names no file: {error}") from error
     checksum = hashlib.sha256(content).hexdigest()
     if checksum != sidecar.sha256:
         raise ModelError(

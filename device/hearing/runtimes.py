@@ -1,7 +1,6 @@
 """The two ways to run a model file, each imported only when it is chosen."""
 
 import importlib
-import importlib.metadata
 import importlib.util
 import threading
 from pathlib import Path
@@ -77,19 +76,27 @@ class OnnxRuntime:
         names = [tensor.name for tensor in self._session.get_outputs()]
         if output not in names:
             raise ModelError(f"{path}: has no output {output!r}; it has {', '.join(names)}")
+        self._path = path
         self._output = output
         self._input = self._session.get_inputs()[0].name
         self.description = f"onnxruntime {onnxruntime.__version__}"
 
     def run(self, features: FloatArray) -> FloatArray:
         """Probabilities, first axis as that of the features."""
-        return cast("FloatArray", self._session.run([self._output], {self._input: features})[0])
+        try:
+            return cast("FloatArray", self._session.run([self._output], {self._input: features})[0])
+        except Exception as error:  # as above
+            raise ModelError(
+                f"{self._path}: cannot take features of shape {features.shape}: {_first_line(error)}"
+            ) from error
 
 
 class TfliteRuntime:
     """TFLite at batch 1 on one thread; integer inputs and outputs are scaled here."""
 
     def __init__(self, path: Path, content: bytes, output: str, name: TfliteName = "auto") -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - 10 ms that an ONNX model does not need
+
         chosen = _choose_tflite(path, name)
         interpreter_type = importlib.import_module(_TFLITE_MODULES[chosen]).Interpreter
         try:
@@ -103,9 +110,10 @@ class TfliteRuntime:
         if not named:
             names = ", ".join(detail["name"] for detail in outputs)
             raise ModelError(f"{path}: has no output {output!r}; it has {names}")
+        self._path = path
         self._output = named[0]
         self._lock = threading.Lock()
-        self.description = f"{chosen} {importlib.metadata.version(chosen)}"
+        self.description = f"{chosen} {version(chosen)}"
 
     def run(self, features: FloatArray) -> FloatArray:
         """Outputs for each row of the batch, stacked."""
@@ -113,7 +121,10 @@ class TfliteRuntime:
             return np.stack([self._one(row) for row in features])
 
     def _one(self, row: FloatArray) -> FloatArray:
-        value = _quantise(row.reshape(self._input["shape"]), self._input)
+        try:
+            value = _quantise(row.reshape(self._input["shape"]), self._input)
+        except ValueError as error:
+            raise ModelError(f"{self._path}: cannot take features of shape {row.shape}: {error}") from error
         self._interpreter.set_tensor(self._input["index"], value)
         self._interpreter.invoke()
         return _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output).reshape(-1)

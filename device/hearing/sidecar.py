@@ -81,7 +81,7 @@ class Sidecar:
             return cls._parse(document, path)
         except KeyError as error:
             raise ModelError(f"{path}: the model's description lacks {error}") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{path}: the model's description is malformed: {error}") from error
 
     @classmethod
@@ -96,13 +96,16 @@ class Sidecar:
             )
         _check_front_end(document["input"]["front_end"], path)
         file = document["file"]
-        if not isinstance(file, str) or Path(file).name != file:
+        if not isinstance(file, str) or Path(file).name != file or file in ("", "..") or "\0" in file:
             raise ModelError(f"{path}: 'file' must be a plain file name beside the description, not {file!r}")
         thresholds = {mode: float(document["thresholds"][mode]) for mode in MODES}
         for mode, value in thresholds.items():
             if not 0 < value < 1:
                 raise ModelError(f"{path}: the threshold for {mode!r} is {value}, not between 0 and 1")
         output = document["output"]
+        labels = tuple(str(label) for label in output["labels"])
+        if "music" not in labels:
+            raise ModelError(f"{path}: the labels are {', '.join(labels) or 'none'}; one must be 'music'")
         return cls(
             name=str(document["name"]),
             kind=str(document["kind"]),
@@ -110,7 +113,7 @@ class Sidecar:
             sha256=str(document["sha256"]).lower(),
             input=dict(document["input"]),
             output=str(output["name"]),
-            labels=tuple(str(label) for label in output["labels"]),
+            labels=labels,
             calibration=_calibration(document["calibration"], path),
             thresholds=thresholds,
             document=document,
@@ -150,10 +153,16 @@ def _calibration(document: Mapping[str, Any], path: Path) -> Calibration:
     numbers = (calibration.slope, calibration.offset, *calibration.raw, *calibration.calibrated)
     if not all(np.isfinite(numbers)):
         raise ModelError(f"{path}: the calibration holds a number that is not finite")
-    if method == "isotonic" and (
-        len(calibration.raw) != len(calibration.calibrated)
-        or not calibration.raw
-        or any(np.diff(calibration.raw) < 0)
+    if method == "isotonic" and not (
+        len(calibration.raw) == len(calibration.calibrated) > 0
+        and _is_ascending_probability(calibration.raw)
+        and _is_ascending_probability(calibration.calibrated)
     ):
-        raise ModelError(f"{path}: isotonic calibration needs as many 'raw' as 'calibrated' points, ascending")
+        raise ModelError(
+            f"{path}: isotonic calibration needs as many 'raw' as 'calibrated' points, ascending within 0 to 1"
+        )
     return calibration
+
+
+def _is_ascending_probability(values: tuple[float, ...]) -> bool:
+    return values[0] >= 0 and values[-1] <= 1 and all(np.diff(values) >= 0)

@@ -119,17 +119,23 @@ class AudioFile:
         """Read one section to its end; `before` frames were read from earlier ones."""
         import soundfile  # noqa: PLC0415 - loaded already, by _section
 
-        buffer = np.empty((min(_LONGEST_READ, _BUFFER_VALUES // section.channels), section.channels), np.float32)
+        shape = (min(_LONGEST_READ, _BUFFER_VALUES // section.channels), section.channels)
+        buffer = np.empty(shape, np.float32)
+        # numpy scales 16-bit samples four times faster than libsndfile, to the same bits.
+        raw = np.empty(shape, np.int16) if section.subtype == "PCM_16" else buffer
         heard = before
         while True:
             try:
-                frames = section.read(out=buffer)
+                read = section.read(out=raw)
             except soundfile.LibsndfileError as error:
                 promised = before + section.frames
                 raise SourceError(self._broken(heard, promised, section.samplerate)) from error
-            if not len(frames):
+            if not len(read):
                 return
-            heard += len(frames)
+            heard += len(read)
+            frames = buffer[: len(read)]
+            if raw is not buffer:
+                np.multiply(read, np.float32(1 / 32_768), out=frames)
             yield frames
 
     def _broken(self, heard: int, promised: int, rate_hz: int) -> str:

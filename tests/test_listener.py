@@ -1,0 +1,306 @@
+"""device.listener: hears a source, opens it again when it was lost, obeys commands."""
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fakes import FakeSource, blocks_of
+from hearing_fakes import FakeModel, RecordingPublisher, noise
+
+from device.config import DecisionConfig, SourceConfig, SourceKind
+from device.errors import SourceError, SourceLost
+from device.hearing.models import Model
+from device.hearing.rules import rules
+from device.listener import Listener
+from device.publishing.message import Topics
+from device.sources.backoff import Backoff
+from device.sources.base import Source
+
+SOUND = blocks_of(noise(4.0))
+
+
+class ListedSources:
+    """Opens the given sources one after the other, then the last again and again."""
+
+    def __init__(self, *sources: Source) -> None:
+        self._sources = list(sources)
+        self.opened = 0
+
+    def __call__(self) -> Source:
+        """The next source."""
+        self.opened += 1
+        return self._sources.pop(0) if len(self._sources) > 1 else self._sources[0]
+
+
+class EndlessSource:
+    """Noise without end, a block whenever the test has let one through, until it is closed."""
+
+    def __init__(self) -> None:
+        self.name = "endless"
+        self.closed = threading.Event()
+
+    def blocks(self) -> Iterator[Any]:
+        """The same blocks for ever."""
+        while not self.closed.is_set():
+            yield from SOUND
+
+    def close(self) -> None:
+        """End."""
+        self.closed.set()
+
+
+@contextmanager
+def listening(
+    open_source: Callable[[], Source],
+    *,
+    kind: SourceKind = "microphone",
+    model: Model | None = None,
+    origin: float | None = 0.0,
+) -> Iterator[tuple[Listener, RecordingPublisher]]:
+    """A listener at work, stopped at the end."""
+    publisher = RecordingPublisher()
+    listener = Listener(
+        SourceConfig(name="mic", kind=kind, path="x", url="x"),
+        open_source=open_source,
+        model=model or FakeModel([0.8]),
+        decision=DecisionConfig(),
+        mode="balanced",
+        topics=Topics("oido", "attic"),
+        publisher=publisher,
+        state_interval_s=5.0,
+        telemetry_interval_s=1.0,
+        origin=origin,
+        backoff=Backoff(first_s=0.001, longest_s=0.001),
+    )
+    listener.start()
+    try:
+        yield listener, publisher
+    finally:
+        listener.stop()
+        assert listener.join(20)
+
+
+def reasons(publisher: RecordingPublisher) -> list[str]:
+    """Of all states, in order, repetitions left out."""
+    found: list[str] = []
+    for payload in publisher.payloads("state"):
+        reason = json.loads(payload)["reason"]
+        if found[-1:] != [reason]:
+            found.append(reason)
+    return found
+
+
+def kinds(publisher: RecordingPublisher) -> list[str]:
+    """Of all events, in order."""
+    return [json.loads(payload)["event_type"] for payload in publisher.payloads("event")]
+
+
+def response(publisher: RecordingPublisher, transaction: str) -> dict[str, Any]:
+    """The answer to one command."""
+    assert publisher.wait_for("response", f'"{transaction}"')
+    (found,) = (
+        each for each in map(json.loads, publisher.payloads("response")) if each["transaction"] == transaction
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+def run_to_end(source: Source, *, kind: SourceKind = "file") -> tuple[Listener, RecordingPublisher]:
+    """Let a source that ends by itself be heard."""
+    with listening(lambda: source, kind=kind) as (listener, publisher):
+        assert listener.join(20)
+    return listener, publisher
+
+
+def test_a_recording_is_heard_to_its_end() -> None:
+    """From starting to ended, with a pair of events, and no error."""
+    listener, publisher = run_to_end(FakeSource(SOUND))
+    assert reasons(publisher) == ["starting", "music", "ended"]
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert publisher.payloads("availability")[-1] == "offline"
+    assert listener.error is None
+    assert not listener.alive
+
+
+def test_telemetry_follows_sample_time() -> None:
+    """Once a second of sound at most: of four patches of 0.96 s, after the second and the fourth."""
+    _, publisher = run_to_end(FakeSource(SOUND))
+    telemetry = [json.loads(payload) for payload in publisher.payloads("telemetry")]
+    assert len(telemetry) == 2
+    assert telemetry[0]["level_dbfs"] == pytest.approx(-20, abs=0.2)
+    assert telemetry[0]["inference_p50_ms"] > 0
+
+
+def test_a_recording_that_fails_ends_with_its_error() -> None:
+    """Opening it again would change nothing; what was open is closed."""
+    error = SourceError("tape.wav: breaks off")
+    listener, publisher = run_to_end(FakeSource(SOUND, failures=[error]))
+    assert listener.error is error
+    assert not listener.crashed
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert reasons(publisher)[-1] == "no audio"
+
+
+@pytest.mark.parametrize("kind", ["microphone", "stream"])
+def test_a_live_source_is_opened_again(kind: SourceKind) -> None:
+    """Offline when it was lost, online when it is heard again; music that was on has stopped in between."""
+    opened = ListedSources(FakeSource(SOUND, failures=[SourceLost("unplugged")]), EndlessSource())
+    with listening(opened, kind=kind) as (_, publisher):
+        assert publisher.wait_for("availability", "online", times=2)
+        assert publisher.wait_for("event", "music_started", times=2)
+    assert reasons(publisher)[:5] == ["starting", "music", "no audio", "starting", "music"]
+    turns = [word for word, _ in itertools.groupby(publisher.payloads("availability"))]
+    assert turns[:4] == ["offline", "online", "offline", "online"]
+    assert kinds(publisher)[:3] == ["music_started", "music_stopped", "music_started"]
+
+
+def test_attempts_that_fail_are_not_told_each_time() -> None:
+    """A microphone that is away for a week is one message."""
+    absent = FakeSource(failures=[SourceError("no such device")] * 5)
+    opened = ListedSources(absent, absent, absent, absent, absent, EndlessSource())
+    with listening(opened) as (_, publisher):
+        assert publisher.wait_for("availability", "online")
+    assert opened.opened >= 6
+    assert reasons(publisher)[:2] == ["starting", "no audio"]
+    assert sum('"no audio"' in payload for payload in publisher.payloads("state")) <= 2
+
+
+def test_a_live_source_that_ends_is_opened_again() -> None:
+    """A radio that closes the connection in good order has been lost all the same."""
+    with listening(ListedSources(FakeSource(SOUND), EndlessSource()), kind="stream") as (_, publisher):
+        assert publisher.wait_for("event", "music_started", times=2)
+    assert "no audio" in reasons(publisher)
+
+
+def test_stopping_closes_what_is_open() -> None:
+    """An endless source ends, and its music has stopped."""
+    with listening(EndlessSource) as (_, publisher):
+        assert publisher.wait_for("event", "music_started")
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert publisher.payloads("availability")[-1] == "offline"
+
+
+def test_stopping_ends_the_wait_for_a_lost_source() -> None:
+    """Nobody waits for a backoff of a minute."""
+    listener = Listener(
+        SourceConfig(),
+        open_source=lambda: FakeSource(failures=[SourceLost("gone")]),
+        model=FakeModel(),
+        decision=DecisionConfig(),
+        mode="balanced",
+        topics=Topics("oido", "attic"),
+        publisher=(publisher := RecordingPublisher()),
+        state_interval_s=5.0,
+        telemetry_interval_s=60.0,
+        backoff=Backoff(first_s=3600, longest_s=3600),
+    )
+    listener.start()
+    assert publisher.wait_for("state", "no audio")
+    listener.stop()
+    assert listener.join(20)
+
+
+def test_pausing_lets_the_microphone_go() -> None:
+    """The source is closed, the state unknown, and the answer says so."""
+    source = EndlessSource()
+    with listening(lambda: source) as (listener, publisher):
+        assert publisher.wait_for("event", "music_started")
+        listener.command(b'{"paused": true, "transaction": "p"}')
+        assert publisher.wait_for("state", '"paused":true')
+        assert source.closed.is_set()
+        assert response(publisher, "p") | {"paused": True} == response(publisher, "p")
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert reasons(publisher)[-1] == "paused"
+
+
+def test_resuming_opens_it_again() -> None:
+    """Heard again after a pause."""
+    with listening(EndlessSource) as (listener, publisher):
+        listener.command(b'{"paused": true}')
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"paused": false, "transaction": "r"}')
+        assert response(publisher, "r")["paused"] is False
+        assert publisher.wait_for("event", "music_started")
+
+
+def test_a_pause_taken_back_at_once_is_no_loss() -> None:
+    """Both commands are obeyed between two patches: the source is opened again without a wait."""
+    opened = ListedSources(EndlessSource(), EndlessSource())
+    with listening(opened) as (listener, publisher):
+        listener.command(b'{"paused": true}')
+        listener.command(b'{"paused": false, "transaction": "r"}')
+        assert response(publisher, "r")["paused"] is False
+        assert publisher.wait_for("availability", "online")
+    assert "no audio" not in reasons(publisher)
+
+
+def test_a_mode_takes_effect() -> None:
+    """0.8 is music for `balanced` (0.5) and not for `precision` (0.9)."""
+    with listening(EndlessSource) as (listener, publisher):
+        assert publisher.wait_for("music", "ON")
+        listener.command(b'{"mode": "precision", "transaction": "m"}')
+        assert response(publisher, "m") == {
+            "transaction": "m",
+            "ok": True,
+            "error": None,
+            "paused": False,
+            "mode": "precision",
+        }
+        listener.command(b'{"paused": true}')
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"paused": false}')
+        assert publisher.wait_for("music", "OFF")
+
+
+@pytest.mark.parametrize(
+    ("payload", "transaction"),
+    [(b"\xff", None), (b"{}", None), (b'{"mode": "best", "transaction": "b"}', "b"), (b"[" * 4000, None)],
+)
+def test_garbage_is_answered(payload: bytes, transaction: str | None) -> None:
+    """With ok false and a sentence; the listener goes on."""
+    with listening(EndlessSource) as (listener, publisher):
+        listener.command(payload)
+        assert publisher.wait_for("response", '"ok":false')
+        (answer,) = map(json.loads, publisher.payloads("response"))
+        assert (answer["transaction"], bool(answer["error"]), answer["mode"]) == (transaction, True, "balanced")
+        assert listener.alive
+
+
+def test_a_command_while_waiting_is_answered() -> None:
+    """A source that cannot be opened is no reason to be deaf to commands too."""
+    with listening(lambda: FakeSource(failures=[SourceLost("gone")])) as (listener, publisher):
+        listener.command(b'{"transaction": "t", "paused": false}')
+        assert response(publisher, "t")["ok"] is True
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), MemoryError(), ZeroDivisionError("x")])
+def test_an_unforeseen_error_ends_the_listener(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with its traceback and kept; music that was on is closed."""
+    source = FakeSource(SOUND, failures=[failure])
+    with listening(lambda: source) as (listener, publisher):
+        assert listener.join(20)
+    assert listener.crashed
+    assert repr(failure) in str(listener.error)
+    assert "unforeseen" in caplog.text
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert publisher.payloads("availability")[-1] == "offline"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (DecisionConfig(), (0.9, 0.63)),
+        (DecisionConfig(on=0.4), (0.4, 0.28)),
+        (DecisionConfig(off=0.2), (0.9, 0.2)),
+        (DecisionConfig(off=0.95), (0.9, 0.9)),
+    ],
+)
+def test_rules_come_from_the_model_unless_configured(config: DecisionConfig, expected: Sequence[float]) -> None:
+    """`off` is never above `on`."""
+    found = rules(config, FakeModel(), "precision")
+    assert (found.on, found.off) == pytest.approx(tuple(expected))
+    assert (found.min_on_s, found.min_off_s) == (1.5, 4.0)

@@ -1,0 +1,177 @@
+"""export.metrics and export.estimators.logistic: figures checked by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from export_fakes import rows_of
+
+from device.hearing.sidecar import Calibration
+from export.estimators.logistic import cross_validate, family, fit, probability
+from export.metrics import Report, calibration_error, f1, package_weights, platt, report, thresholds
+
+
+def coded(text: str) -> np.ndarray:
+    """1 for every `m`."""
+    return np.array([letter == "m" for letter in text], np.int8)
+
+
+def test_weights_have_mean_1_and_give_both_labels_half() -> None:
+    """However many rows each label has."""
+    rows = rows_of(music="mmmmmmnn", packages="aaaabbcc")
+    weights = package_weights(rows)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[rows.music == 1].sum() == pytest.approx(weights[rows.music == 0].sum())
+
+
+def test_a_package_weighs_the_root_of_its_size() -> None:
+    """Four rows weigh twice as much as one."""
+    weights = package_weights(rows_of(music="mmmmmn", packages="aaaabc"))
+    assert weights[:4].sum() == pytest.approx(2 * weights[4])
+    assert np.ptp(weights[:4]) == 0
+
+
+def test_one_label_alone_has_all_the_weight() -> None:
+    """A fold without music is still weighed."""
+    assert package_weights(rows_of(music="nn", packages="ab")).tolist() == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("truth", "said", "expected"), [("mmnn", "mnmn", 0.5), ("mm", "mm", 1.0), ("mm", "nn", 0.0), ("nn", "nn", 0.0)]
+)
+def test_f1(truth: str, said: str, expected: float) -> None:
+    """Harmonic mean of precision and recall."""
+    assert f1(coded(truth), coded(said)) == expected
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two bins: 0.85 said where 1/2 is true, 0.15 said where 0 is; each half of the weight."""
+    truth = np.array([1, 0, 0, 0], np.int8)
+    said = np.array([0.85, 0.85, 0.15, 0.15])
+    assert calibration_error(truth, said, np.ones(4)) == pytest.approx(0.5 * 0.35 + 0.5 * 0.15)
+
+
+def test_calibration_error_is_weighted() -> None:
+    """Rows that were not drawn do not count; a probability of 1 falls in the last bin."""
+    truth = np.array([1, 0], np.int8)
+    assert calibration_error(truth, np.array([1.0, 0.95]), np.array([2.0, 0.0])) == pytest.approx(0.0)
+
+
+def made(count: int = 400, *, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, probabilities that mean what they say, and 20 packages."""
+    generator = np.random.default_rng(seed)
+    said = generator.uniform(0, 1, count)
+    truth = (generator.uniform(0, 1, count) < said).astype(np.int8)
+    return truth, said, np.array([f"p{i % 20}" for i in range(count)])
+
+
+@pytest.fixture(scope="module")
+def found() -> Report:
+    """On the rows of `made`, at 0.5."""
+    return report(*made(), threshold=0.5)
+
+
+def test_every_interval_holds_its_figure(found: Report) -> None:
+    """Figures of all rows lie within the bootstrap's 95 %."""
+    for name in ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc"):
+        figure = getattr(found, name)
+        assert 0 <= figure.low < figure.value < figure.high <= 1
+    assert (found.rows, found.packages) == (400, 20)
+
+
+def test_figures_are_those_of_the_definitions(found: Report) -> None:
+    """Counted here."""
+    truth, said, _ = made()
+    hits = int(((said >= 0.5) & (truth == 1)).sum())
+    assert found.precision.value == pytest.approx(hits / (said >= 0.5).sum())
+    assert found.recall.value == pytest.approx(hits / truth.sum())
+    assert found.f1.value == pytest.approx(f1(truth, said >= 0.5))
+    assert found.accuracy.value == pytest.approx(((said >= 0.5) == truth).mean())
+
+
+def test_a_report_is_the_same_each_time(found: Report) -> None:
+    """The bootstrap is seeded."""
+    assert report(*made(), threshold=0.5) == found
+
+
+def test_perfect_answers_have_perfect_figures() -> None:
+    """With an interval of nothing."""
+    truth = coded("mnmnmn")
+    perfect = report(truth, truth.astype(float), np.array(list("abcdef")), threshold=0.5)
+    assert (perfect.f1.value, perfect.f1.low, perfect.f1.high) == (1, 1, 1)
+    assert str(perfect.f1) == "1.0000 [1.0000, 1.0000]"
+
+
+def test_thresholds_by_mode() -> None:
+    """Precision at its threshold is at least 0.99 and not below it; recall likewise."""
+    truth, said, _ = made(5000)
+    found = thresholds(truth, said)
+
+    def precision(at: float) -> float:
+        return float(truth[said >= at].mean())
+
+    def recall(at: float) -> float:
+        return float((said >= at)[truth == 1].mean())
+
+    assert found["recall"] < found["balanced"] < found["precision"]
+    assert precision(found["precision"]) >= 0.99 > precision(found["precision"] - 0.005)
+    assert recall(found["recall"]) >= 0.99 > recall(found["recall"] + 0.005)
+    best = max(f1(truth, said >= at) for at in np.linspace(0.01, 0.99, 197))
+    assert f1(truth, said >= found["balanced"]) >= best - 0.005
+
+
+def test_precision_is_never_the_laxer_mode() -> None:
+    """Also where every threshold between two distant classes would do for all three."""
+    found = thresholds(coded("mmnn"), np.array([0.9, 0.8, 0.2, 0.1]))
+    assert found["recall"] <= found["balanced"] <= found["precision"]
+
+
+@pytest.mark.parametrize("said", [[0.2, 0.2, 0.2, 0.2], [0.9, 0.1, 0.9, 0.1]])
+def test_thresholds_lie_between_0_and_1_whatever_is_said(said: Sequence[float]) -> None:
+    """A sidecar takes no others, also where 0.99 is out of reach."""
+    found = thresholds(coded("mnnm"), np.array(said))
+    assert set(found) == {"balanced", "precision", "recall"}
+    assert all(0 < value < 1 for value in found.values())
+
+
+def test_platt_finds_the_sigmoid_that_bent_the_probabilities() -> None:
+    """Overconfident scores, logit times three, are put right with a slope of a third."""
+    truth, said, _ = made(20_000)
+    logit = 3 * np.log(said / (1 - said))
+    found = platt(truth, 1 / (1 + np.exp(-logit)), np.ones(len(truth)))
+    assert found.method == "platt"
+    assert found.slope == pytest.approx(1 / 3, rel=0.05)
+    assert found.offset == pytest.approx(0, abs=0.05)
+    assert isinstance(found, Calibration)
+
+
+def test_fit_tells_the_classes_apart() -> None:
+    """A pipeline that is right on what it was fitted to, and gives probabilities."""
+    rows = rows_of(music="mn" * 30, packages="ab" * 30)
+    said = probability(fit(rows, c=1.0), rows.features)
+    assert said.shape == (60,)
+    assert f1(rows.music, said >= 0.5) > 0.9
+
+
+def test_fit_can_leave_statistics_out() -> None:
+    """The pipeline then reads only the others."""
+    rows = rows_of(music="mn" * 30, packages="ab" * 30)
+    pipeline = fit(rows, c=1.0, columns=[0, 1])
+    assert probability(pipeline, rows.features[:, :2]).shape == (60,)
+
+
+def test_cross_validation_keeps_packages_apart() -> None:
+    """What tells only the package apart, not the label, is worth nothing on packages not seen."""
+    rows = rows_of(music="mn" * 100, packages=[f"p{i % 20}" for i in range(200)], shift=0.0)
+    own = rows.features.copy()
+    for number in range(20):
+        own[np.arange(200) % 20 == number, number] += 50
+    learnt = type(rows)(own, rows.music, rows.mixed, rows.variant, rows.package, rows.split)
+    trial = cross_validate(learnt, c=1.0)
+    assert trial.by_variant["clean"] < 0.75
+    assert trial.mean == pytest.approx(np.mean(list(trial.by_variant.values())))
+
+
+def test_families_share_the_beginning_of_their_name() -> None:
+    """They may share recordings."""
+    assert family("fillets-ng-data-cs") == family("fillets-ng-data") != family("kolf")

@@ -1,0 +1,126 @@
+"""device.hearing.models: a model by its name, and the checks before it is trusted."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hearing_fakes import scene, sidecar_document
+
+from device.errors import ModelError
+from device.hearing.classifier import Classifier, PatchCutter
+from device.hearing.models import installed_models, load_model, model_directories
+from device.hearing.statistics import NAMES
+
+BUNDLED = Path(__file__).parents[1] / "models"
+
+
+def install(folder: Path, *, name: str = "fake", content: bytes | None = None, **changes: Any) -> Path:
+    """Write a sidecar with the right checksum and the bundled model's bytes, or others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if content is None:
+        content = (BUNDLED / "logistic.onnx").read_bytes()
+    (folder / f"{name}.onnx").write_bytes(content)
+    stated = {"name": name, "file": f"{name}.onnx", "sha256": hashlib.sha256(content).hexdigest(), **changes}
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(sidecar_document(**stated)), encoding="utf-8")
+    return path
+
+
+def test_the_bundled_model_answers() -> None:
+    """`logistic` loads and gives calibrated probabilities."""
+    classifier = Classifier(load_model("logistic"))
+    answers = [classifier.answer(patch).probability for patch in PatchCutter().feed(scene(6.0))]
+    assert len(answers) == 6
+    assert all(0 <= answer <= 1 for answer in answers)
+
+
+def test_the_music_column_is_the_one_labelled_music(tmp_path: Path) -> None:
+    """Columns are told apart by the sidecar's labels, not by their place."""
+    features = np.random.default_rng(0).standard_normal((4, len(NAMES))).astype(np.float32)
+    right = load_model(str(install(tmp_path / "a")))
+    swapped = {"name": "probabilities", "labels": ["music", "no_music"]}
+    wrong = load_model(str(install(tmp_path / "b", output=swapped)))
+    assert np.allclose(right.probability(features) + wrong.probability(features), 1, atol=1e-6)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    """A file that the checksum does not vouch for never reaches a runtime."""
+    path = install(tmp_path)
+    damaged = bytearray((tmp_path / "fake.onnx").read_bytes())
+    damaged[100] ^= 1
+    (tmp_path / "fake.onnx").write_bytes(damaged)
+    with pytest.raises(ModelError, match=r"fake\.onnx: SHA-256 is .* but fake\.json vouches for"):
+        load_model(str(path))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A sidecar without its model."""
+    path = install(tmp_path)
+    (tmp_path / "fake.onnx").unlink()
+    with pytest.raises(ModelError, match=r"fake\.onnx: cannot read the model: No such file"):
+        load_model(str(path))
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    """A lone surrogate is text in JSON and no name on disk."""
+    with pytest.raises(ModelError, match=r"fake\.json: 'file' names no file"):
+        load_model(str(install(tmp_path, file="\ud800.onnx")))
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    """Those of the user's directory and those that came with the program."""
+    install(tmp_path, name="mine")
+    with pytest.raises(ModelError, match=r"no model is named 'yours'; installed: .*mine.*logistic"):
+        load_model("yours", directory=str(tmp_path))
+
+
+def test_the_users_directory_comes_first(tmp_path: Path) -> None:
+    """A model of the same name there replaces the bundled one."""
+    install(tmp_path, name="logistic", licence="mine")
+    assert load_model("logistic", directory=str(tmp_path)).sidecar.document["licence"] == "mine"
+
+
+def test_directories_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configured one, the user's data, then what came with the program."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    first, second, third = model_directories("/somewhere")
+    assert (first, second) == (Path("/somewhere"), tmp_path / "oido" / "models")
+    assert (third / "logistic.json").is_file()
+    assert model_directories() == (second, third)
+
+
+def test_each_name_is_listed_once(tmp_path: Path) -> None:
+    """What is hidden by the user's own model is not listed again."""
+    own = install(tmp_path, name="logistic")
+    found = [path for path in installed_models(str(tmp_path)) if path.stem == "logistic"]
+    assert found == [own]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "part"),
+    [
+        ("statistics_version", 99, "version 99"),
+        ("features", ["zcr_mean"], "a different list of the statistics"),
+        ("features", None, "a different list of the statistics"),
+        ("window_patches", 0, "window_patches = 0"),
+        ("window_patches", 1000, "window_patches = 1000"),
+        ("window_patches", "5", "window_patches = '5'"),
+        ("window_patches", None, "window_patches = None"),
+    ],
+)
+def test_other_statistics_are_refused(tmp_path: Path, key: str, value: object, part: str) -> None:
+    """A model of statistics that are not computed here must not be heard."""
+    inputs = sidecar_document()["input"] | {key: value}
+    model = load_model(str(install(tmp_path, input=inputs)))
+    with pytest.raises(ModelError, match=f"model 'fake' .*{part}"):
+        Classifier(model)
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    """The sentence says which kinds there are."""
+    model = load_model(str(install(tmp_path, kind="telepathy")))
+    with pytest.raises(ModelError, match=r"kind 'telepathy'; this program knows .*statistics"):
+        Classifier(model)
