@@ -62,10 +62,12 @@ def test_an_error_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "oido: error: the work failed\n")
 
 
-def test_an_interrupt_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever pressed Ctrl-C knows."""
+def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C leaves no traceback, and says that it was heard."""
     outcome("fail", "interrupt")
-    assert capsys.readouterr() == ("", "")
+    output, complaint = capsys.readouterr()
+    assert output == ""
+    assert complaint.splitlines()[-1].endswith(": interrupted")
 
 
 @pytest.mark.parametrize(
