@@ -13,7 +13,7 @@ from device.hearing.sidecar import MODES
 from export.corpus.dataset import cache_directory, find_corpus, load_corpus
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
-from export.features import VARIANTS, Rows, extract_all
+from export.features import SEED, VARIANTS, Rows, extract_all
 from export.metrics import Report, report
 
 Reports = dict[str, Report]
@@ -26,6 +26,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where data come from, for every command that needs features."""
     parser.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
     parser.add_argument("--cache", type=Path, help="where features are kept (default: the user's cache folder)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
 
 
@@ -52,7 +53,8 @@ def load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
     cache = arguments.cache or cache_directory().parent / "features"
     # The longest first, so that no process is left alone with one at the end.
     streams = sorted(corpus.streams, key=lambda stream: -stream.duration_s)
-    rows = extract_all([*streams, *synthetic_sounds()], cache, version=corpus.version, jobs=arguments.jobs)
+    sounds = [*streams, *synthetic_sounds()]
+    rows = extract_all(sounds, cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     return corpus.version, rows
 
 

@@ -159,20 +159,23 @@ def extract(sound: Sound, *, seed: int = SEED, variants: Sequence[Variant] = VAR
     )
 
 
-def extract_all(sounds: Iterable[Sound], cache: Path, *, version: str, jobs: int = 2, repeats: int = 2) -> Rows:
+def extract_all(
+    sounds: Iterable[Sound], cache: Path, *, version: str, seed: int = SEED, jobs: int = 2, repeats: int = 2
+) -> Rows:
     """All rows of all streams; each stream is computed once and kept, so an interrupted run goes on where it was.
 
     Args:
         sounds: the corpus.
         cache: folder for the rows, one file a stream.
         version: the corpus's version: other data, other cache.
+        seed: of the rooms, levels and noises of training and validation; those of the test split never change.
         jobs: processes.
         repeats: rooms and levels for each section.
 
     Raises:
         ExportError: two streams have the same package and label.
     """
-    folder = cache / f"{version}-{_fingerprint(repeats)}"
+    folder = cache / f"{version}-{_fingerprint(seed, repeats)}"
     folder.mkdir(parents=True, exist_ok=True)
     todo = list(sounds)
     for name, count in Counter(map(_name, todo)).items():
@@ -180,7 +183,7 @@ def extract_all(sounds: Iterable[Sound], cache: Path, *, version: str, jobs: int
             raise ExportError(f"{count} streams are called {name}; join them, or their rows would be confused")
     parts = []
     with ProcessPoolExecutor(jobs) as pool, Progress(total=len(todo), unit="stream") as progress:
-        waiting = [pool.submit(_cached, sound, folder, repeats) for sound in todo]
+        waiting = [pool.submit(_cached, sound, folder, seed, repeats) for sound in todo]
         try:
             for sound, job in zip(todo, waiting, strict=True):
                 parts.append(job.result())
@@ -204,10 +207,10 @@ class _Probe:
         return at_level(noise(generator, "pink", 4 * SAMPLE_RATE), -20.0)
 
 
-def _fingerprint(repeats: int) -> str:
+def _fingerprint(seed: int, repeats: int) -> str:
     """Changes with anything that changes the rows: the statistics, the augmentation, their versions."""
     rows = extract(_Probe(), repeats=repeats)
-    stated = f"{VERSION}/{SEED}/{SECTION_S}/{VARIANTS}/{repeats}/{NAMES}"
+    stated = f"{VERSION}/{seed}/{SECTION_S}/{VARIANTS}/{repeats}/{NAMES}"
     # Rounded: another processor's last bit is no reason to begin again.
     return hashlib.sha256(stated.encode() + np.round(rows.features, 2).tobytes()).hexdigest()[:12]
 
@@ -216,12 +219,12 @@ def _name(sound: Sound) -> str:
     return f"{sound.package.replace('/', '_')}__{sound.label}"
 
 
-def _cached(sound: Sound, folder: Path, repeats: int) -> Rows:
+def _cached(sound: Sound, folder: Path, seed: int, repeats: int) -> Rows:
     path = folder / f"{_name(sound)}.npz"
     if path.exists():
         with np.load(path) as stored:
             return Rows(**{name: stored[name] for name in stored.files})
-    rows = extract(sound, repeats=repeats)
+    rows = extract(sound, seed=SEED if sound.split == "test" else seed, repeats=repeats)
     half_written = path.with_suffix(".part.npz")
     np.savez(half_written, **{name: getattr(rows, name) for name in Rows.__dataclass_fields__})
     half_written.replace(path)

@@ -22,7 +22,7 @@ from export.convert.parity import largest_difference
 from export.errors import ExportError
 from export.estimators.logistic import STRENGTHS, cross_validate, fit, probability
 from export.evaluate import add_data_arguments, figures, load_rows, print_reports, reports
-from export.features import SEED, Rows
+from export.features import Rows
 from export.metrics import package_weights, platt, thresholds
 
 PARITY = 1e-4
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         "thresholds": at,
         "training_data": {
             "corpus": corpus_version,
-            "seed": SEED,
+            "seed": arguments.seed,
             "c": c,
             "seconds_with_augmentation": {name: round(value) for name, value in seconds.items()},
         },

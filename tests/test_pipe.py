@@ -15,9 +15,9 @@ import pytest
 
 from device.config import SourceConfig, SourceKind
 from device.errors import ConfigurationError, SourceError, SourceLost
-from device.sources import open_source
 from device.sources.base import Block, FloatArray
 from device.sources.ffmpeg import arguments, mask
+from device.sources.opening import open_source
 from device.sources.pipe import FfmpegStream, PcmReader, StandardInput
 
 

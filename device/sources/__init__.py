@@ -14,10 +14,6 @@
     resample.py      Resampler                   soxr
     backoff.py       Backoff: how long to wait before trying a lost source again
 
-Importing this package loads none of the audio libraries; each is loaded by the first source that needs it.
+Importing this package loads nothing: each module is imported by whoever needs it, and loads its audio library when
+its first source is opened.
 """
-
-from device.sources.base import SAMPLE_RATE, Block, Source
-from device.sources.opening import open_source
-
-__all__ = ["SAMPLE_RATE", "Block", "Source", "open_source"]
