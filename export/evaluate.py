@@ -13,7 +13,7 @@ from device.hearing.sidecar import MODES
 from export.corpus.dataset import cache_directory, find_corpus, load_corpus
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
-from export.features import SEED, VARIANTS, Rows, extract_all
+from export.features import SEED, VARIANTS, Rows, Sound, extract_all
 from export.metrics import Report, report
 
 Reports = dict[str, Report]
@@ -53,7 +53,7 @@ def load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
     cache = arguments.cache or cache_directory().parent / "features"
     # The longest first, so that no process is left alone with one at the end.
     streams = sorted(corpus.streams, key=lambda stream: -stream.duration_s)
-    sounds = [*streams, *synthetic_sounds()]
+    sounds: list[Sound] = [*streams, *synthetic_sounds()]
     rows = extract_all(sounds, cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     return corpus.version, rows
 
