@@ -113,15 +113,13 @@ class Classifier:
     """
 
     def __init__(self, model: Model) -> None:
-        kind = model.sidecar.kind
-        if kind not in _KINDS:
-            raise ModelError(
-                f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {', '.join(_KINDS)}"
-            )
         self._model = model
-        self._hearing: Hearing = _KINDS[kind](model)
+        self._hearing = _hearing_of(model)
         self._patches = 0
         self._spoken = 0
+        self._replaced_after = 0  # patches that the models before this one heard
+        self._overlap = np.zeros(0, np.float32)  # the end of the latest patch, of which the next frame is made too
+        self._lead = self._overlap  # that end, for a new model's first patch
 
     @property
     def hop_s(self) -> float:
@@ -135,7 +133,8 @@ class Classifier:
 
     def answer(self, patch: FloatArray) -> Score:
         """Score the stream after its next patch, as `PatchCutter` cuts it."""
-        features = self._hearing.push(patch)
+        features = self._hearing.push(np.concatenate((self._lead, patch)) if self._lead.size else patch)
+        self._lead, self._overlap = self._lead[:0], patch[PATCH_SAMPLES - FIRST_PATCH_SAMPLES :].copy()
         self._patches += 1
         # An answer speaks for the middle of its window, half way to the answers before and after it.
         start, self._spoken = (
@@ -149,6 +148,27 @@ class Classifier:
             probability=float(self._model.probability(features)[0]),
         )
 
+    def replace(self, model: Model) -> None:
+        """Go on with another model; its window begins with the next patch.
+
+        Raises:
+            ModelError: the model reads something that this program does not compute. The old one goes on.
+        """
+        self._hearing = _hearing_of(model)
+        self._model = model
+        self._replaced_after = self._patches
+        self._lead = self._overlap
+
     def _middle(self, patches: int) -> int:
         """Middle, in samples, of the window that ends with the given patch."""
-        return (2 * patches - min(patches, self._hearing.window_patches)) * PATCH_SAMPLES // 2
+        window = min(patches - self._replaced_after, self._hearing.window_patches)
+        return (2 * patches - window) * PATCH_SAMPLES // 2
+
+
+def _hearing_of(model: Model) -> Hearing:
+    kind = model.sidecar.kind
+    if kind not in _KINDS:
+        raise ModelError(
+            f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {', '.join(_KINDS)}"
+        )
+    return _KINDS[kind](model)
