@@ -5,7 +5,8 @@ OidoError                 the work failed                          exit code 1
 │   └── ConfigurationError    the configuration is wrong
 ├── SourceError           no sound can be had from here (no such file, no such device)
 │   └── SourceLost        sound was heard and then stopped; worth trying again
-├── ModelError            a model cannot be used (missing, damaged, made for something else)
+├── ModelError            a model cannot be used (damaged, made for something else)
+│   └── UnknownModelError     no model has that name                   exit code 2
 └── PublishError          the broker cannot be used (refused, unreachable)
 """
 
@@ -36,6 +37,12 @@ class SourceLost(SourceError):  # noqa: N818 - "lost" is what happened, and what
 
 class ModelError(OidoError):
     """A model file or its sidecar cannot be used."""
+
+
+class UnknownModelError(ModelError):
+    """The configuration or the command line names a model that is not installed."""
+
+    exit_code = 2
 
 
 class PublishError(OidoError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from device.errors import ModelError
+from device.errors import ModelError, UnknownModelError
 from device.hearing.runtimes import Runtime, TfliteName, open_runtime
 from device.hearing.sidecar import Sidecar
 from device.sources.base import FloatArray
@@ -84,8 +84,8 @@ def load_model(name: str, *, directory: str | None = None, runtime: TfliteName =
         runtime: which TFLite runtime to use, for models that need one.
 
     Raises:
-        ModelError: there is no such model, its file is missing or is not the one the sidecar vouches for, or no
-            runtime can open it.
+        UnknownModelError: there is no such model.
+        ModelError: its file is missing or is not the one the sidecar vouches for, or no runtime can open it.
     """
     sidecar_path = _find(name, directory)
     sidecar = Sidecar.read(sidecar_path)
@@ -113,4 +113,4 @@ def _find(name: str, directory: str | None) -> Path:
         if path.is_file():
             return path
     known = ", ".join(path.stem for path in installed_models(directory)) or "none"
-    raise ModelError(f"no model is named {name!r}; installed: {known}")
+    raise UnknownModelError(f"no model is named {name!r}; installed: {known}")
