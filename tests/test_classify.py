@@ -258,8 +258,8 @@ def test_wrong_use_is_exit_code_2(oido: Command, folder: Path, words: list[str],
     assert part in outcome.err
 
 
-def test_an_unknown_model_is_exit_code_1(oido: Command, folder: Path) -> None:
+def test_an_unknown_model_is_wrong_use(oido: Command, folder: Path) -> None:
     """The sentence lists the models there are."""
     outcome = oido("classify", folder / "noise.wav", "--model", "absent")
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2, "")
     assert "no model is named 'absent'; installed: " in outcome.err
