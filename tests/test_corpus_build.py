@@ -389,7 +389,7 @@ def test_no_network_ends_the_build_early(tmp_path: Path) -> None:
     site = Site(tmp_path, *(package(f"p{number}") for number in range(20)))
     with pytest.raises(CorpusError, match=r"of 20 packages failed \(p.*: the download failed"):
         site.build()
-    assert 3 <= len(site.reports) < 10
+    assert len(site.reports) == 3
 
 
 @needs_tools

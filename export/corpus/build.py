@@ -147,14 +147,15 @@ class Builder:
             running = {pool.submit(self._build, package): package for package in packages}
             try:
                 while running and not (succeeded == 0 and len(failed) >= _GIVE_UP_AFTER):
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        package = running.pop(future)
-                        outcome = _outcome(future)
-                        if isinstance(outcome, CorpusError):
-                            failed[package.name] = outcome
-                        else:
-                            succeeded += 1
-                        report(package, outcome)
+                    # One at a time, so that giving up does not wait for those that fail meanwhile.
+                    future = wait(running, return_when=FIRST_COMPLETED).done.pop()
+                    package = running.pop(future)
+                    outcome = _outcome(future)
+                    if isinstance(outcome, CorpusError):
+                        failed[package.name] = outcome
+                    else:
+                        succeeded += 1
+                    report(package, outcome)
             finally:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
