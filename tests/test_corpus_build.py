@@ -18,7 +18,7 @@ from device.sources.base import SAMPLE_RATE
 from export.corpus.audio import middle, trim
 from export.corpus.build import Builder, Built, Space, check_space
 from export.corpus.dataset import load_corpus
-from export.corpus.integrity import verify
+from export.corpus.integrity import sole_use, verify
 from export.corpus.packages import AptDownloader, Download, sha256_of
 from export.corpus.recipe import Package, Recipe, Rule, Settings
 from export.errors import CorpusError
@@ -497,3 +497,11 @@ def test_version_of_the_recipe_is_preferred(
     download = AptDownloader().fetch(package("kolf", sha256="recipe"), tmp_path)
     assert (download.version, download.sha256) == (version, sha256)
     assert download.path.name == f"kolf_{version}_all.deb"
+
+
+def test_two_builds_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second is told in one sentence; when the first has ended, the folder is free."""
+    with sole_use(tmp_path), pytest.raises(CorpusError, match="another build is at work here"), sole_use(tmp_path):
+        pytest.fail("both had it")
+    with sole_use(tmp_path):
+        pass

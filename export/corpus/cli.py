@@ -15,7 +15,7 @@ from export.corpus.dataset import (
     load_corpus,
     prepared_directory,
 )
-from export.corpus.integrity import verify
+from export.corpus.integrity import sole_use, verify
 from export.corpus.packages import AptDownloader
 from export.corpus.recipe import SPLITS, Package, Split, load_recipe, load_splits
 from export.corpus.streams import Stream
@@ -86,22 +86,23 @@ def _build(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         keep_packages=arguments.keep_packages,
     )
-    packages = builder.pending(arguments.only)
-    if packages:
-        space = builder.space(packages)
-        print(
-            f"{len(packages)} packages to do: {space.download / 1e9:.2f} GB to download, "
-            f"about {space.result / 1e9:.2f} GB of audio to {out}, "
-            f"and up to {space.peak / 1e9:.2f} GB in {work} while it runs",
-            file=sys.stderr,
-        )
-        check_space(space, out, work)
-    with Progress(total=len(packages), unit="packages") as progress:
+    with sole_use(out):
+        packages = builder.pending(arguments.only)
+        if packages:
+            space = builder.space(packages)
+            print(
+                f"{len(packages)} packages to do: {space.download / 1e9:.2f} GB to download, "
+                f"about {space.result / 1e9:.2f} GB of audio to {out}, "
+                f"and up to {space.peak / 1e9:.2f} GB in {work} while it runs",
+                file=sys.stderr,
+            )
+            check_space(space, out, work)
+        with Progress(total=len(packages), unit="packages") as progress:
 
-        def report(package: Package, outcome: Built | CorpusError) -> None:
-            progress.step(_describe(package, outcome))
+            def report(package: Package, outcome: Built | CorpusError) -> None:
+                progress.step(_describe(package, outcome))
 
-        builder.build(packages, report)
+            builder.build(packages, report)
     print(f"corpus in {out}{'' if packages else ': nothing left to do'}")
     _say_how_to_find(out)
     return 0

@@ -1,5 +1,6 @@
 """Files that are whole or not there: writing through a temporary name, and checksums of a built corpus."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,24 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process while the block runs; the kernel lets go even after kill -9.
+
+    Raises:
+        CorpusError: another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CorpusError(
+                f"{folder}: another build is at work here; wait for it, or choose another --out"
+            ) from error
+        yield
 
 
 def write_checksums(root: Path, sums: Mapping[str, str]) -> None:
