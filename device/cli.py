@@ -10,6 +10,7 @@ COMMANDS = (
     Command("run", "listen and publish, until stopped", "device.commands.run"),
     Command("classify", "say where in audio files there is music", "device.commands.classify"),
     Command("watch", "show live level and scores in the terminal", "device.commands.watch"),
+    Command("history", "say when music played, from the daemon's history", "device.commands.history"),
     Command("devices", "list microphones", "device.commands.devices"),
     Command("check", "go through configuration, model, sources and broker", "device.commands.check"),
     Command("demo", "bundled audio through the whole path, broker included", "device.demo"),

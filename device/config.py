@@ -24,6 +24,7 @@ SourceKind = Literal["microphone", "file", "stdin", "stream"]
 Mode = Literal["balanced", "precision", "recall"]
 Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+MqttProtocol = Literal["3.1.1", "5"]
 
 _TOPIC_SAFE = "letters, digits, '-', '_' and '.', at most 64"
 
@@ -39,6 +40,9 @@ class NodeConfig:
 
     name: str = field(default="oido", metadata={"topic": True})
     """The `<node>` of every topic."""
+    state_dir: str | None = None
+    """Where events wait for the broker and the history is kept. None: $STATE_DIRECTORY under systemd, otherwise
+    $XDG_STATE_HOME/oido or ~/.local/state/oido."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class SourceConfig:
     flat_line_s: float | None = field(default=None, metadata=_within(0, 86_400))
     """Exact digital silence for so long means "cannot hear". 0: never. None: 5 for microphones and
     0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
+    retry_longest_s: float | None = field(default=None, metadata=_within(0.5, 3_600))
+    """Live sources: a lost one is looked for again after half a second, and then twice as long each time, but at
+    most so long. None: 2 for microphones, which cost nobody else anything, and 30 for streams."""
+
+    @property
+    def retry_limit_s(self) -> float:
+        """The longest wait before a lost source is looked for again."""
+        if self.retry_longest_s is not None:
+            return self.retry_longest_s
+        return 2.0 if self.kind == "microphone" else 30.0
 
     @property
     def flat_line_limit_s(self) -> float:
@@ -107,6 +121,8 @@ class MqttConfig:
 
     host: str | None = None
     port: int = field(default=1883, metadata=_within(1, 65_535))
+    protocol: MqttProtocol = "3.1.1"
+    """5 says why a broker refuses or ends something; every broker speaks 3.1.1."""
     base_topic: str = field(default="oido", metadata={"topic": True})
     username: str | None = None
     password_file: str | None = None
@@ -114,14 +130,56 @@ class MqttConfig:
     client_id: str | None = None
     """None: made from the base topic and the node, so that a restarted device takes its old session over."""
     keepalive_s: int = field(default=30, metadata=_within(5, 3_600))
+    """The broker is asked for a sign of life after so long without one. One that hangs is noticed, and connected
+    to anew, after twice as long at most."""
+    timeout_s: float = field(default=10.0, metadata=_within(0.5, 300))
+    """How long the broker may take to answer: to the connection, to TLS, to the session, and to each message with
+    QoS 1. So while states are published, one that hangs is noticed after `state_interval_s` and this."""
     tls: bool = False
     ca_file: str | None = None
     """TLS: who signed the broker's certificate; None: the system's authorities."""
+    cert_file: str | None = None
+    """TLS: this device's own certificate, for brokers that want one, and those that signed it (PEM). A relative
+    name is looked up among systemd's credentials."""
+    key_file: str | None = None
+    """TLS: the key of `cert_file`, without a passphrase; None: it is in the same file."""
     state_interval_s: float = field(default=5.0, metadata=_within(0.5, 3_600))
     """The state is published on every change, and otherwise so often."""
     telemetry_interval_s: float = field(default=60.0, metadata=_within(1, 86_400))
-    max_queued_events: int = field(default=10_000, metadata=_within(1, 1_000_000))
+    max_queued_events: int = field(default=10_000, metadata=_within(1, 100_000))
     """Events kept while the broker is away; past that the oldest is dropped, with a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """`[metrics]`: figures for Prometheus, at http://host:port/metrics. With no port, none."""
+
+    host: str = "127.0.0.1"
+    """Which of this machine's addresses answers; anybody who can reach it may read."""
+    port: int | None = field(default=None, metadata=_within(1, 65_535))
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAssistantConfig:
+    """`[homeassistant]`: how Home Assistant, at the same broker, finds this device by itself."""
+
+    enabled: bool = True
+    """On: who has Home Assistant expects a device to turn up, and for everybody else it is one retained message a
+    source. `oido check --forget-discovery` takes it back."""
+    discovery_prefix: str = field(default="homeassistant", metadata={"topic": True})
+    """As set in Home Assistant's MQTT integration, where its own birth message is left at PREFIX/status."""
+    birth_delay_s: float = field(default=5.0, metadata=_within(0, 300))
+    """When Home Assistant has started, everything is said again within so long, at a random moment: a house full
+    of devices must not answer at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryConfig:
+    """`[history]`: when music played, for `oido history`."""
+
+    enabled: bool = False
+    retention_days: float = field(default=400.0, metadata=_within(1, 36_525))
+    """An interval is forgotten so long after it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +198,9 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
+    homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
 

@@ -1,34 +1,47 @@
-"""`oido run`: a listener for every source, one publisher, and an orderly end."""
+"""`oido run`: a listener for every source, one publisher, supervision, and an orderly end.
+
+The main thread supervises. Five times a second it publishes who has fallen silent without saying so, feeds
+systemd's watchdog if everybody has done in time what it is there for, and obeys signals: SIGTERM and SIGINT end
+the daemon, SIGHUP reads the configuration again.
+"""
 
 import logging
 import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import Self
 
 import device
+from device.changes import changes
 from device.config import Config, SourceConfig
+from device.crew import Crew
+from device.errors import ModelError, OidoError
 from device.hearing.models import LoadedModel, load_model
+from device.hearing.replacement import load_replacement
 from device.listener import Listener
+from device.metrics import Figures, render
+from device.notify import Notifier
+from device.publishing.discovery import birth_topic, discoveries, forgetting_message
 from device.publishing.message import Topics, info_message
 from device.publishing.publisher import Publisher
 from device.publishing.report import DeviceInfo
 from device.publishing.stdout import StdoutPublisher
 from device.sources.base import Source
-from device.telemetry import hardware
+from device.state import State
+from device.telemetry import hardware, resident_mb
 
 _log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-"""How often the end of a recording, or of the reader of standard output, is looked for."""
-
-STOP_S = 1.0
-"""How long listeners may take to let go of their devices."""
+"""How often the listeners, the end of a recording and the reader of standard output are looked after."""
 
 OpenSource = Callable[[SourceConfig], Source]
+ReadConfig = Callable[[], Config]
 
 
 def run(
@@ -38,6 +51,8 @@ def run(
     origin: float | None = None,
     drain_s: float = 30.0,
     publisher: Publisher | None = None,
+    reread: ReadConfig | None = None,
+    notifier: Notifier | None = None,
 ) -> int:
     """Listen to every source until all have ended or a signal says stop.
 
@@ -47,6 +62,8 @@ def run(
         origin: when sample zero was, for recordings; None: now.
         drain_s: after the last recording, how long the broker may take to acknowledge what was said.
         publisher: instead of the one that the configuration names; already started, and left open.
+        reread: what SIGHUP makes of the configuration; None: SIGHUP does what it did before.
+        notifier: tells systemd; None: as the environment says.
 
     Returns:
         The exit code.
@@ -54,104 +71,285 @@ def run(
     Raises:
         OidoError: the model or the broker's settings are unusable.
     """
-    model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
-    topics = Topics(config.mqtt.base_topic, config.node.name)
-    listeners: dict[str, Listener] = {}
+    with _Daemon(
+        config, open_source=open_source, origin=origin, given=publisher, notifier=notifier or Notifier()
+    ) as daemon:
+        return daemon.run(drain_s=drain_s, reread=reread)
 
-    def on_command(source: str, payload: bytes) -> None:
-        if source in listeners:
-            listeners[source].command(payload)
+
+class _Daemon:
+    """What runs, and how it is changed while it does. Leaving its context ends what it owns."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        open_source: OpenSource,
+        origin: float | None,
+        given: Publisher | None,
+        notifier: Notifier,
+    ) -> None:
+        self._config = config
+        self._open_source = open_source
+        self._origin = origin
+        self._given = given
+        self._notifier = notifier
+        self._crew = Crew()
+        self._started = time.time()
+        self._trouble = ""
+        """Why the last reload was refused."""
+        self._changing = threading.Lock()  # held while the configuration or the model is exchanged
+        self._discovered: set[str] = set()
+        """Topics at which Home Assistant was told of a source."""
+        self._model = _load(config)
+        # A replay says what it hears and leaves no trace: what waits here is the live daemon's.
+        self._state = State(config) if given is None and origin is None else None
+        self._publisher = self._make_publisher(config)
+        self._metrics = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.close()
+        self._leave_publisher()
+        if self._state is not None:
+            self._state.close()
+        self._notifier.close()
+
+    def run(self, *, drain_s: float, reread: ReadConfig | None) -> int:
+        """Start everything, supervise it, and end it in order; the exit code."""
+        with _signals(reload=reread is not None) as signals:
+            self._begin_to_publish()
+            self._serve_metrics()
+            self._crew.start([self._listener(source) for source in self._config.source])
+            self._notifier.ready()
+            while not signals.stop.wait(POLL_S):
+                if self._publisher.ended or self._crew.crashed or not self._crew.alive:
+                    break
+                if reread is not None and signals.reload.is_set():
+                    signals.reload.clear()
+                    self._reload(reread)
+                self._look_after()
+            self._notifier.stopping()
+            finished = not self._crew.alive
+            self._crew.stop()
+            if finished and not self._publisher.drain(drain_s):
+                _log.error("the broker did not acknowledge everything within %g s", drain_s)
+                return 1
+        return self._exit_code()
+
+    def _look_after(self) -> None:
+        """Publish who has fallen silent; feed the watchdog only if nobody hangs."""
+        if self._crew.guard(time.monotonic()):
+            self._notifier.alive()
+        waiting = self._publisher.queued_events
+        words = [self._crew.words(), f"{waiting} event(s) wait for the broker" if waiting else "", self._trouble]
+        self._notifier.status("; ".join(filter(None, words)))
+
+    def _reload(self, reread: ReadConfig) -> None:
+        """Take a new configuration, or keep the old one and say why."""
+        self._notifier.reloading()
+        try:
+            with self._changing:
+                self._change_to(reread())
+        except OidoError as error:
+            self._trouble = f"the new configuration was not taken: {error}"
+            _log.error("%s; the old one stays in force", self._trouble)
         else:
+            self._trouble = ""
+            _log.info("the configuration was read again")
+        self._notifier.ready()
+
+    def _change_to(self, config: Config) -> None:
+        """Restart what the new configuration changes, and only that.
+
+        Raises:
+            OidoError: it cannot be; nothing has changed then.
+        """
+        change = changes(self._config, config)
+        if self._state is not None:
+            self._state.must_fit(config)
+        model = _load(config) if change.model else self._model
+        publisher = self._make_publisher(config) if change.publisher else None
+        gone = {source.name for source in self._config.source} - {source.name for source in config.source}
+        self._crew.stop(change.stop)
+        self._crew.forget(gone)
+        if publisher is not None:
+            self._leave_publisher()
+            self._publisher = publisher
+        self._config, self._model = config, model
+        if publisher is not None:
+            self._begin_to_publish()
+        elif change.model or change.start or gone:
+            self._introduce()
+        if change.metrics:
+            self._serve_metrics()
+        self._crew.start([self._listener(source) for source in config.source if source.name in change.start])
+
+    @property
+    def _topics(self) -> Topics:
+        return _topics(self._config)
+
+    def _make_publisher(self, config: Config) -> Publisher:
+        """The configured way out, not yet started: the broker, or standard output where there is none.
+
+        Raises:
+            OidoError: the broker's settings are unusable.
+        """
+        if self._given is not None:
+            return self._given
+        if config.mqtt.host:
+            from device.publishing.mqtt import Birth, MqttPublisher  # noqa: PLC0415 - paho only where there is a broker
+
+            wanted = config.homeassistant
+            birth = Birth(topic=birth_topic(wanted.discovery_prefix), longest_delay_s=wanted.birth_delay_s)
+            return MqttPublisher(
+                config.mqtt,
+                topics=_topics(config),
+                on_command=self._on_command,
+                birth=birth if wanted.enabled else None,
+                outbox=None if self._state is None else self._state.outbox,
+            )
+        return StdoutPublisher(sys.stdout)
+
+    def _begin_to_publish(self) -> None:
+        if self._publisher is not self._given:
+            self._publisher.__enter__()
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Say what the device is, and to Home Assistant which sources it has, and which it no longer has."""
+        info = _info(self._model)
+        self._publisher.publish(info_message(self._topics, info))
+        before, self._discovered = self._discovered, set()
+        for message in discoveries(self._config, info):
+            self._publisher.publish(message)
+            self._discovered.add(message.topic)
+        for topic in before - self._discovered:
+            self._publisher.publish(forgetting_message(topic))
+
+    def _leave_publisher(self) -> None:
+        if self._publisher is not self._given:
+            self._publisher.close()
+
+    def _on_command(self, source: str, payload: bytes) -> None:
+        if not self._crew.command(source, payload):
             _log.warning("ignored a command for %r: there is no such source here", source)
 
-    with _publisher(config, topics, on_command, publisher) as outlet, _stop_on_signals() as stopping:
-        outlet.publish(info_message(topics, _info(model)))
-        for source in config.source:
-            listeners[source.name] = _listener(config, source, open_source, model, topics, outlet, origin)
-        for listener in listeners.values():
-            listener.start()
-        while not stopping.wait(POLL_S):
-            alive = any(listener.alive for listener in listeners.values())
-            crashed = any(listener.crashed for listener in listeners.values())
-            if outlet.ended or crashed or not alive:
-                break
-        finished = not any(listener.alive for listener in listeners.values())
-        for listener in listeners.values():
-            listener.stop()
-        for listener in listeners.values():
-            listener.join(STOP_S)
-        if finished and not outlet.drain(drain_s):
-            _log.error("the broker did not acknowledge everything within %g s", drain_s)
-            return 1
-    return _exit_code(listeners.values())
+    def _change_model(self, name: str) -> LoadedModel:
+        """Let another model hear at every source; in the thread of the listener that was commanded.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be used; the old one goes on.
+        """
+        model = load_replacement(name, self._config.model)
+        # Not waited for: a reload may just be waiting for this very listener to end.
+        if not self._changing.acquire(blocking=False):
+            raise ModelError("the configuration is just being changed; try again")
+        try:
+            self._model = model
+            self._introduce()
+            self._crew.adopt(model)
+        finally:
+            self._changing.release()
+        _log.info("the model is now %s, by command", name)
+        return model
+
+    def _listener(self, source: SourceConfig) -> Listener:
+        config = self._config
+        return Listener(
+            source,
+            open_source=lambda: self._open_source(source),
+            model=self._model,
+            decision=config.decision,
+            mode=config.model.mode,
+            topics=self._topics,
+            publisher=self._publisher,
+            state_interval_s=config.mqtt.state_interval_s,
+            telemetry_interval_s=config.mqtt.telemetry_interval_s,
+            origin=self._origin,
+            tally=self._crew.tally(source),
+            paused=self._crew.paused(source),
+            change_model=self._change_model,
+            journal=None if self._state is None else self._state.journal,
+        )
+
+    def _serve_metrics(self) -> None:
+        """Serve figures where the configuration asks for them; a port that is taken is no reason to be deaf."""
+        self._metrics.close()
+        wanted = self._config.metrics
+        if wanted.port is None:
+            return
+        from device.metrics_server import MetricsServer  # noqa: PLC0415 - 3 MB that only who asks for it pays
+
+        try:
+            self._metrics.enter_context(MetricsServer(wanted.host, wanted.port, page=self._page))
+        except OidoError as error:
+            _log.error("%s", error)
+
+    def _page(self) -> str:
+        """The figures, in the thread of their server."""
+        sidecar = self._model.sidecar
+        return render(
+            Figures(
+                version=device.__version__,
+                python=platform.python_version(),
+                model=sidecar.name,
+                model_sha256=sidecar.sha256,
+                started=self._started,
+                resident_bytes=resident_mb() * 2**20,
+                queued_events=self._publisher.queued_events,
+                dropped_events=self._publisher.dropped_events,
+                sources=self._crew.figures(),
+            )
+        )
+
+    def _exit_code(self) -> int:
+        code = 0
+        for error in self._crew.errors():
+            _log.error("%s", error)
+            code = max(code, error.exit_code)
+        return code
 
 
-def _listener(
-    config: Config,
-    source: SourceConfig,
-    open_source: OpenSource,
-    model: LoadedModel,
-    topics: Topics,
-    publisher: Publisher,
-    origin: float | None,
-) -> Listener:
-    return Listener(
-        source,
-        open_source=lambda: open_source(source),
-        model=model,
-        decision=config.decision,
-        mode=config.model.mode,
-        topics=topics,
-        publisher=publisher,
-        state_interval_s=config.mqtt.state_interval_s,
-        telemetry_interval_s=config.mqtt.telemetry_interval_s,
-        origin=origin,
-    )
+class _Signals:
+    """What signals asked for."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.reload = threading.Event()
 
 
 @contextmanager
-def _publisher(
-    config: Config, topics: Topics, on_command: Callable[[str, bytes], None], given: Publisher | None
-) -> Iterator[Publisher]:
-    """The configured way out: the broker, or standard output where there is none."""
-    if given is not None:
-        yield given
-    elif config.mqtt.host:
-        from device.publishing.mqtt import MqttPublisher  # noqa: PLC0415 - paho only where there is a broker
-
-        with MqttPublisher(config.mqtt, topics=topics, on_command=on_command) as publisher:
-            yield publisher
-    else:
-        with StdoutPublisher(sys.stdout) as publisher:
-            yield publisher
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set. Signals reach only the main thread; elsewhere nothing is changed."""
-    stopping = threading.Event()
+def _signals(*, reload: bool) -> Iterator[_Signals]:
+    """Events that signals set. Signals reach only the main thread; elsewhere nothing is changed."""
+    asked = _Signals()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
+        asked.stop.set()
+
+    def reread(_signal: int, _frame: FrameType | None) -> None:
+        asked.reload.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield stopping
+        yield asked
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop} | ({signal.SIGHUP: reread} if reload else {})
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield stopping
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _exit_code(listeners: Iterable[Listener]) -> int:
-    code = 0
-    for listener in listeners:
-        if listener.error is not None:
-            _log.error("%s", listener.error)
-            code = max(code, listener.error.exit_code)
-    return code
+def _load(config: Config) -> LoadedModel:
+    return load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+
+
+def _topics(config: Config) -> Topics:
+    return Topics(config.mqtt.base_topic, config.node.name)
 
 
 def _info(model: LoadedModel) -> DeviceInfo:

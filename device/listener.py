@@ -5,25 +5,43 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from device.config import DecisionConfig, Mode, SourceConfig
-from device.errors import OidoError, SourceError
+from device import progress
+from device.config import DecisionConfig, LogLevel, Mode, SourceConfig
+from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision
+from device.hearing.decision import Decision, Music
 from device.hearing.models import Model
 from device.hearing.rules import rules
+from device.journal import Journal
 from device.pipeline import Observation, listen
 from device.publishing.command import Command, CommandError, parse_command
-from device.publishing.message import Topics, response_message, telemetry_message
+from device.publishing.message import Message, Topics, response_message, telemetry_message
 from device.publishing.publisher import Publisher
 from device.publishing.report import Response, Telemetry
 from device.publishing.reporter import Reporter
 from device.sources.backoff import Backoff
 from device.sources.base import SAMPLE_RATE, Source
+from device.tally import Tally
 from device.telemetry import cpu_temperature_c, resident_mb
 
 _log = logging.getLogger(__name__)
+
+SETTLED_S = 5.0
+"""A source that was heard for so long was a success, and the next wait is the shortest again. A stream that breaks
+off at once, each time, is asked for ever more rarely."""
+
+_SPEAKING_S = 0.3
+"""How long the daemon waits for a listener that is just publishing. One that hangs there starves the watchdog."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Adoption:
+    """A model to go on with."""
+
+    model: Model
 
 
 class Listener:
@@ -46,6 +64,10 @@ class Listener:
         telemetry_interval_s: float,
         origin: float | None = None,
         backoff: Backoff | None = None,
+        tally: Tally | None = None,
+        paused: bool = False,
+        journal: Journal | None = None,
+        change_model: Callable[[str], Model] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
@@ -61,20 +83,31 @@ class Listener:
             telemetry_interval_s: telemetry is sent so often.
             origin: when sample zero was, seconds since the epoch; None: now, each time the source is opened.
             backoff: how long to wait before opening a lost source again.
+            tally: counts on from here; None: from zero.
+            paused: begin with the microphone let go, until a command resumes.
+            journal: told of what must outlive the process; None: nothing must.
+            change_model: replaces the model of the whole device by the installed one of that name, or raises
+                ModelError; called in this listener's thread. None: no command changes it.
         """
         self.name = config.name
         self.error: OidoError | None = None
         """Why the source ended, if it did not end well."""
+        self.progress = progress.opening(time.monotonic())
+        """What it does and when it must have done more: set by its own thread, read by any."""
+        self.tally = tally or Tally()
         self._endless = config.kind in ("microphone", "stream")
+        self._live = config.kind != "file"
+        self._stall_s = config.stall_s
         self._open_source = open_source
         self._model = model
         self._decision_config = decision
         self._topics = topics
         self._publisher = publisher
+        self._journal = journal or Journal()
         self._flat_line_limit_s = config.flat_line_limit_s
         self._telemetry_samples = telemetry_interval_s * SAMPLE_RATE
         self._origin = origin
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(longest_s=config.retry_limit_s)
         self._reporter = Reporter(
             topics=topics,
             source=config.name,
@@ -83,15 +116,22 @@ class Listener:
             state_interval_s=state_interval_s,
             origin=time.time() if origin is None else origin,
         )
-        self._commands: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._speaking = threading.Lock()  # guards the reporter and the order of what it says
+        self._abandoned = False
+        self._decision: Decision | None = None
+        self._heard_since: float | None = None  # monotonic
+        self._classifier: Classifier | None = None
+        self._change_model = change_model
+        self._commands: queue.SimpleQueue[bytes | _Adoption | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._paused = False
+        self._paused = paused
         self._let_go = False
         """Whether the source was closed for a pause, which may be over before it has ended."""
         self._source: Source | None = None
         self._costs_ms: deque[float] = deque(maxlen=256)
         self._clipping = 0.0
         self._patches = 0
+        self._overruns_before = self._invalid_before = 0
         self._telemetry_due = self._telemetry_samples
         self._began = time.monotonic()
         # A daemon thread: a driver that hangs in a read cannot be interrupted and must not hold the exit.
@@ -104,6 +144,10 @@ class Listener:
     def command(self, payload: bytes) -> None:
         """Take a `set` payload, from any thread; it is obeyed and answered within a second."""
         self._commands.put(payload)
+
+    def adopt(self, model: Model) -> None:
+        """Go on with another model, from the next patch on; from any thread."""
+        self._commands.put(_Adoption(model))
 
     def stop(self) -> None:
         """End soon, from any thread; what is open is closed and reported. Idempotent."""
@@ -128,13 +172,69 @@ class Listener:
         """Whether it still listens."""
         return self._thread.is_alive()
 
+    @property
+    def paused(self) -> bool:
+        """Whether it does not listen, by command."""
+        return self._paused
+
+    @property
+    def said(self) -> tuple[Music, str] | None:
+        """State and reason as they were published last; None before the first time."""
+        return self._reporter.said
+
+    def guard(self, now: float) -> None:
+        """Publish that a live source is not heard if it has given no observation in time; from another thread.
+
+        A read or an inference that hangs, or a thread that died, would otherwise leave the last state standing.
+        Music that was on is closed by its own thread when that goes on, or by `abandon`.
+
+        Args:
+            now: time.monotonic().
+        """
+        late = self._live and self.progress.doing == "hearing" and self.progress.overdue(now)
+        if not late or self.said == (Music.UNKNOWN, "no audio"):
+            return
+        _log.warning("%s: nothing was heard of it in time; it counts as not hearing until it is", self.name)
+        self._say(lambda: self._reporter.silent("no audio"), timeout_s=_SPEAKING_S)
+
+    def abandon(self) -> None:
+        """Close what its thread, which hangs, cannot close any more, and let that say nothing from now on.
+
+        For a listener that was stopped and does not end. Its decision is touched from here although it belongs to
+        the thread: that one has made no step since, and whatever it still makes of it is never published.
+        """
+        decision = self._decision
+        step = decision.lose() if decision is not None else None
+
+        def last_words() -> list[Message]:
+            self._abandoned = True
+            return self._reporter.silent("no audio", step)
+
+        self._say(last_words, timeout_s=_SPEAKING_S)
+        self._abandoned = True  # also where it hangs in publishing, and nothing more can be said
+        self.progress = progress.ENDED
+        _log.warning("%s: its source hangs; leaving it behind", self.name)
+
+    def _say(self, messages: Callable[[], Iterable[Message]], *, timeout_s: float = -1) -> None:
+        """Publish what the reporter makes, in the order in which it makes it; the only way to it."""
+        if not self._speaking.acquire(timeout=timeout_s):
+            return
+        try:
+            if not self._abandoned:
+                for message in messages():
+                    self._journal.said(message)
+                    self._publisher.publish(message)
+        finally:
+            self._speaking.release()
+
     def _run(self) -> None:
         """Body of the thread."""
         try:
-            self._say_silent("starting")
+            self._say_silent("paused" if self._paused else "starting")
             while not self._stopping.is_set():
                 if self._paused:
-                    self._obey(wait_s=None)
+                    self.progress = progress.paused(time.monotonic())
+                    self._obey(wait_s=progress.PAUSED_S)
                 elif not self._listen_once():
                     break
         except OidoError as error:
@@ -143,10 +243,16 @@ class Listener:
             # A dead thread in a live process would be a device that is deaf and says nothing.
             _log.exception("listening to %s failed in an unforeseen way", self.name)
             self.error = OidoError(f"{self.name}: listening failed: {error!r}")
+        self.progress = progress.ENDED
 
     def _listen_once(self) -> bool:
         """Open the source and hear it to its end. False when there is nothing more to come."""
+        self.progress = progress.opening(time.monotonic())
+        self.tally.opens += 1
+        self._overruns_before, self._invalid_before = self.tally.overruns, self.tally.invalid
         decision = Decision(rules(self._decision_config, self._model, self._reporter.mode))
+        self._decision = decision
+        self._heard_since = None
         origin = time.time() if self._origin is None else self._origin
         self._reporter.restarted(origin)
         self._telemetry_due = self._telemetry_samples
@@ -155,16 +261,19 @@ class Listener:
         if self._stopping.is_set():  # `stop` may have missed this one
             source.close()
         try:
+            classifier = self._classifier = Classifier(self._model)
             observations = listen(
                 source,
-                Classifier(self._model),
+                classifier,
                 decision,
                 flat_line_limit_s=self._flat_line_limit_s,
                 origin=origin,
             )
             for observation in observations:
                 self._observed(observation)
+                self._note(decision)
                 self._obey(wait_s=0, decision=decision)
+                self.progress = progress.hearing(time.monotonic(), stall_s=self._stall_s)
         except SourceError as error:
             return self._lost(error, decision)
         except Exception:
@@ -172,10 +281,11 @@ class Listener:
             self._close(decision)
             raise
         finally:
-            self._source = None
+            self._source = self._classifier = None
             source.close()
         if self._let_go:
-            self._say_silent("paused")
+            # It may be over already, before the source had ended.
+            self._say_silent("paused" if self._paused else "starting")
             return True
         if not self._endless or self._stopping.is_set():
             return False
@@ -189,8 +299,10 @@ class Listener:
         if not self._endless:
             self.error = error
             return False
+        self.tally.losses += 1
         wait_s = self._backoff.next_s()
         _log.warning("%s; trying again in %.1f s", error, wait_s)
+        self.progress = progress.waiting(time.monotonic(), wait_s=wait_s)
         deadline = time.monotonic() + wait_s
         while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self._paused:
             self._obey(wait_s=left_s)
@@ -198,22 +310,45 @@ class Listener:
 
     def _close(self, decision: Decision) -> None:
         """Say that nothing is heard any more, and that what was open has ended."""
-        for message in self._reporter.silent("paused" if self._let_go else "no audio", decision.lose()):
-            self._publisher.publish(message)
+        step = decision.lose()
+        self._say(lambda: self._reporter.silent("paused" if self._let_go else "no audio", step))
 
     def _observed(self, observation: Observation) -> None:
         if observation.condition == "hearing":
-            self._backoff.reset()
+            now = time.monotonic()
+            if self._heard_since is None:
+                self._heard_since = now
+            if now - self._heard_since >= SETTLED_S:
+                self._backoff.reset()
             self._costs_ms.append(observation.cost_s * 1000)
         self._clipping += observation.health.clipping
         self._patches += 1
-        for message in self._reporter.observed(observation):
-            self._publisher.publish(message)
+        self._count(observation)
+        self._say(lambda: self._reporter.observed(observation))
         if observation.heard >= self._telemetry_due:
             self._telemetry_due = observation.heard + self._telemetry_samples
             telemetry = telemetry_message(self._topics, self.name, self._telemetry(observation))
             self._publisher.publish(telemetry)
             self._clipping, self._patches = 0.0, 0
+
+    def _note(self, decision: Decision) -> None:
+        """Let it be known how far the music that is on was heard, should this process be killed."""
+        until = decision.heard_until
+        playing = None if until is None else self._reporter.playing(until)
+        if playing is not None:
+            self._journal.playing(self.name, *playing)
+
+    def _count(self, observation: Observation) -> None:
+        tally, health = self.tally, observation.health
+        if observation.condition != "ended":
+            tally.patches += 1
+            tally.level_dbfs = health.level_dbfs
+        if observation.condition == "hearing":
+            tally.decisions += 1
+            tally.inference.add(observation.cost_s)
+        # The pipeline counts from zero each time a source is opened.
+        tally.overruns = self._overruns_before + health.overruns
+        tally.invalid = self._invalid_before + health.invalid
 
     def _telemetry(self, observation: Observation) -> Telemetry:
         costs = sorted(self._costs_ms)
@@ -222,7 +357,7 @@ class Listener:
             clipping=self._clipping / self._patches,
             inference_p50_ms=costs[len(costs) // 2] if costs else None,
             inference_p95_ms=costs[int(0.95 * len(costs))] if costs else None,
-            overruns=observation.health.overruns,
+            overruns=self.tally.overruns,
             rss_mb=resident_mb(),
             cpu_temperature_c=cpu_temperature_c(),
             uptime_s=time.monotonic() - self._began,
@@ -231,8 +366,7 @@ class Listener:
         )
 
     def _say_silent(self, reason: str) -> None:
-        for message in self._reporter.silent(reason):
-            self._publisher.publish(message)
+        self._say(lambda: self._reporter.silent(reason))
 
     def _obey(self, *, wait_s: float | None, decision: Decision | None = None) -> None:
         """Carry out what was commanded; wait for a first command so long (None: until one comes)."""
@@ -244,7 +378,10 @@ class Listener:
                 return
             if payload is None:  # only wakes this thread up
                 return
-            self._carry_out(payload, decision)
+            if isinstance(payload, _Adoption):
+                self._adopt(payload.model, decision)
+            else:
+                self._carry_out(payload, decision)
             block = False
 
     def _carry_out(self, payload: bytes, decision: Decision | None) -> None:
@@ -254,14 +391,31 @@ class Listener:
             _log.warning("ignored a command for %s: %s", self.name, error)
             self._respond(error.transaction, str(error))
             return
-        self._apply(command, decision)
+        try:
+            self._apply(command, decision)
+        except ModelError as error:
+            _log.warning("%s: the model stays as it is: %s", self.name, error)
+            self._respond(command.transaction, str(error))
+            return
         self._respond(command.transaction, None)
 
     def _apply(self, command: Command, decision: Decision | None) -> None:
+        """Change what the command says, or nothing.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be used; nothing has changed then.
+        """
+        if command.model is not None:
+            if self._change_model is None:
+                raise ModelError("the model of this device cannot be changed by a command")
+            self.progress = progress.opening(time.monotonic())  # sound waits in the source meanwhile
+            self._adopt(self._change_model(command.model), decision)
+        if command.log_level is not None:
+            logging.getLogger().setLevel(command.log_level.upper())
         if command.mode is not None:
             self._reporter.mode = command.mode
-            if decision is not None:
-                decision.rules = rules(self._decision_config, self._model, command.mode)
+            self._rule(decision)
+            self._say(self._reporter.restated)
         if command.paused is not None and command.paused != self._paused:
             self._paused = command.paused
             # Paused means that the microphone is let go, not that its sound is thrown away.
@@ -270,6 +424,27 @@ class Listener:
                 self._source.close()
             elif self._paused:
                 self._say_silent("paused")
+            elif self._source is None:
+                self._say_silent("starting")
+
+    def _adopt(self, model: Model, decision: Decision | None) -> None:
+        """Go on with this model.
+
+        Raises:
+            ModelError: it reads something that this program does not compute.
+        """
+        if model is self._model:
+            return
+        if self._classifier is not None:
+            self._classifier.replace(model)
+        self._model = model
+        self._reporter.model = model.sidecar.name
+        self._rule(decision)
+        self._say(self._reporter.restated)
+
+    def _rule(self, decision: Decision | None) -> None:
+        if decision is not None:
+            decision.rules = rules(self._decision_config, self._model, self._reporter.mode)
 
     def _respond(self, transaction: str | None, error: str | None) -> None:
         response = Response(
@@ -278,5 +453,14 @@ class Listener:
             error=error,
             paused=self._paused,
             mode=self._reporter.mode,
+            model=self._model.sidecar.name,
+            log_level=_log_level(),
         )
         self._publisher.publish(response_message(self._topics, self.name, response))
+
+
+def _log_level() -> LogLevel:
+    """What is logged now; anything unusual counts as the next lower one of ours."""
+    levels: dict[LogLevel, int] = {"error": 40, "warning": 30, "info": 20}
+    level = logging.getLogger().getEffectiveLevel()
+    return next((name for name, least in levels.items() if level >= least), "debug")

@@ -1,8 +1,14 @@
 """For every test: skipped integration tests can be made to count as failures, which CI does."""
 
+import logging
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# No test depends on how busy the machine is, and a failure is the same for everybody.
+settings.register_profile("oido", deadline=None, derandomize=True)
+settings.load_profile("oido")
 
 pytest_plugins = ["pulse", "broker"]
 """The fixtures `pulse` (a microphone) and `mosquitto` (a broker), for tests/integration."""
@@ -22,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the list."""
     config.stash[SKIPPED] = []
+
+
+@pytest.fixture(autouse=True)
+def _root_log_level() -> Generator[None, None, None]:
+    """A test that runs a command sets the process's log level; the next one finds it as it was."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""A broker that does as it is told: refuses, keeps acknowledgements back, cuts the line (MQTT 3.1.1).
+"""A broker that does as it is told: refuses, keeps acknowledgements back, cuts the line (MQTT 3.1.1 and 5).
 
 A real broker does none of that on demand, and what a publisher does then is what must be tested.
 """
@@ -48,6 +48,12 @@ class ScriptedBroker:
         """The return code of the next CONNACK."""
         self.acknowledge: Callable[[Published], bool] = lambda _: True
         """Whether to acknowledge a message."""
+        self.puback: Callable[[Published], int] = lambda _: 0
+        """MQTT 5: the reason code of an acknowledgement."""
+        self.receive_maximum: int | None = None
+        """MQTT 5: how many messages it takes unacknowledged, if it says so."""
+        self.mute = False
+        """Whether to take everything and answer nothing, from now on."""
         self.suback = 1
         self.connections = 0
         self.client_ids: list[str] = []
@@ -61,6 +67,7 @@ class ScriptedBroker:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._line: socket.socket | None = None
+        self._no_properties = b""  # MQTT 5 wants a length of zero, 3.1.1 nothing
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="scripted-broker", daemon=True)
         self._thread.start()
@@ -89,10 +96,15 @@ class ScriptedBroker:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
+    def disconnect(self, reason: int) -> None:
+        """MQTT 5: end the session, with a reason code."""
+        self._write(bytes([0xE0, 2, reason, 0]))
+        self.cut()
+
     def send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Deliver a message to the client, QoS 0."""
         name = topic.encode()
-        body = struct.pack("!H", len(name)) + name + payload
+        body = struct.pack("!H", len(name)) + name + self._no_properties + payload
         self._write(bytes([0x30 | retain]) + self._length(len(body)) + body)
 
     def payloads(self, topic: str) -> list[str]:
@@ -127,18 +139,26 @@ class ScriptedBroker:
         match head >> 4:
             case 1:  # CONNECT
                 self.connections += 1
-                size = struct.unpack_from("!H", body, 10)[0]
-                self.client_ids.append(body[12 : 12 + size].decode())
+                five = body[6] == 5
+                self._no_properties = b"\0" if five else b""
+                at = 11 + body[10] if five else 10
+                size = struct.unpack_from("!H", body, at)[0]
+                self.client_ids.append(body[at + 2 : at + 2 + size].decode())
                 self.clean_sessions.append(bool(body[7] & 2))
-                self._write(bytes([0x20, 2, 0, self.connack]))
+                properties = self._no_properties
+                if five and self.receive_maximum is not None:
+                    properties = b"\x03\x21" + struct.pack("!H", self.receive_maximum)
+                self._write(bytes([0x20, 2 + len(properties), 0, self.connack]) + properties)
                 return self.connack == 0
             case 3:  # PUBLISH
                 self._take(head, body)
             case 8:  # SUBSCRIBE
-                size = struct.unpack_from("!H", body, 2)[0]
-                self.subscribed.append(body[4 : 4 + size].decode())
+                rest = body[2 + len(self._no_properties) :]
+                size = struct.unpack_from("!H", rest)[0]
+                self.subscribed.append(rest[2 : 2 + size].decode())
                 self.order.append("subscribe")
-                self._write(bytes([0x90, 3]) + body[:2] + bytes([self.suback]))
+                answer = body[:2] + self._no_properties + bytes([self.suback])
+                self._write(bytes([0x90, len(answer)]) + answer)
             case 12:  # PINGREQ
                 self._write(bytes([0xD0, 0]))
             case 14:  # DISCONNECT
@@ -151,6 +171,7 @@ class ScriptedBroker:
         topic, rest = body[2 : 2 + size].decode(), body[2 + size :]
         qos = head >> 1 & 3
         packet_id, payload = (rest[:2], rest[2:]) if qos else (b"", rest)
+        payload = payload[len(self._no_properties) :]
         message = Published(
             connection=self.connections,
             topic=topic,
@@ -162,12 +183,14 @@ class ScriptedBroker:
         self.order.append(topic)
         self.published.append(message)
         if qos and self.acknowledge(message):
-            self._write(bytes([0x40, 2]) + packet_id)
+            reason = self.puback(message)
+            self._write(bytes([0x40, 3]) + packet_id + bytes([reason]) if reason else b"\x40\x02" + packet_id)
 
     def _write(self, packet: bytes) -> None:
         line = self._line
         assert line is not None, "nobody is connected"
-        line.sendall(packet)
+        if not self.mute:
+            line.sendall(packet)
 
     @staticmethod
     def _length(size: int) -> bytes:

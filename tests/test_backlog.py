@@ -148,3 +148,82 @@ def test_all_is_said_once_everything_is_acknowledged() -> None:
     assert not backlog.all_said
     backlog.acknowledge(under_way[1])
     assert backlog.all_said
+
+
+def answer(payload: str) -> Message:
+    """What became of a command."""
+    return Message("response", payload, qos=1, retain=False, coalesce=False, durable=False)
+
+
+def test_answers_are_kept_from_the_outbox() -> None:
+    """An answer that outlived the process would reach nobody who still waits for it."""
+    outbox = MemoryOutbox(5)
+    backlog = Backlog(outbox)
+    backlog.add(answer("a"))
+    assert len(outbox) == backlog.queued_events == 0
+    assert not backlog.all_said
+
+
+def test_answers_go_in_order_and_again_after_a_break() -> None:
+    """One at a time until acknowledged, as events do."""
+    backlog = begun()
+    for payload in "ab":
+        backlog.add(answer(payload))
+    assert payloads(sent(backlog)) == ["a"]
+    backlog.end()
+    backlog.begin([])
+    (first,) = sent(backlog)
+    assert first.message.payload == "a"
+    backlog.acknowledge(first)
+    (second,) = sent(backlog)
+    backlog.acknowledge(second)
+    assert second.message.payload == "b"
+    assert backlog.all_said
+
+
+def test_too_many_answers_drop_the_oldest() -> None:
+    """Nobody waits for them, and they are not counted as events."""
+    backlog = Backlog(MemoryOutbox(5), answers=2)
+    for payload in "abc":
+        backlog.add(answer(payload))
+    backlog.begin([])
+    assert payloads(sent(backlog)) == ["b"]
+    assert backlog.dropped_events == 0
+
+
+def test_everything_retained_can_be_repeated_within_a_session() -> None:
+    """What waits comes once, with its latest payload; events do not come again."""
+    backlog = begun()
+    backlog.add(state("a", "1"))
+    backlog.add(state("b", "1"))
+    backlog.add(event("e"))
+    for parcel in sent(backlog):
+        backlog.acknowledge(parcel)
+    for parcel in sent(backlog):
+        backlog.acknowledge(parcel)
+    backlog.add(state("b", "2"))
+    backlog.repeat()
+    assert [(parcel.message.topic, parcel.message.payload) for parcel in sent(backlog)] == [("a", "1"), ("b", "2")]
+
+
+def test_an_empty_payload_is_said_once() -> None:
+    """It empties a retained topic; there is nothing left to repeat, in this session or the next."""
+    backlog = begun()
+    backlog.add(state("a", "1"))
+    backlog.add(state("a", ""))
+    assert payloads(sent(backlog)) == [""]
+    backlog.repeat()
+    assert sent(backlog) == []
+    assert backlog.latest() == ()
+
+
+def test_a_refused_event_stays_first_until_it_is_released() -> None:
+    """States go on meanwhile; then it is sent again, before the others."""
+    backlog = begun()
+    backlog.add(event("1"))
+    backlog.add(event("2"))
+    (refused,) = sent(backlog)
+    backlog.add(state("a", "x"))
+    assert payloads(sent(backlog)) == ["x"]
+    backlog.release(refused)
+    assert payloads(sent(backlog)) == ["1"]

@@ -1,11 +1,13 @@
 """device.hearing.classifier: blocks of any size become the same patches and the same scores."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hearing_fakes import FakeModel, noise
+from hearing_fakes import FakeModel, noise, sidecar_of
 
+from device.errors import ModelError
 from device.hearing.classifier import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, Classifier, PatchCutter
 from device.sources.base import FloatArray
 
@@ -92,3 +94,58 @@ def test_an_answer_is_the_models() -> None:
     answers = [classifier.answer(patch).probability for patch in PatchCutter().feed(noise(2.0))]
     assert answers == [pytest.approx(0.1), pytest.approx(0.9)]
     assert model.calls == 2
+
+
+class Listening:
+    """A model that keeps what it was given, and answers 0.5."""
+
+    def __init__(self, *, window_patches: int) -> None:
+        self.sidecar = sidecar_of(window_patches=window_patches)
+        self.heard: list[FloatArray] = []
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """Keep them."""
+        self.heard.append(features)
+        return np.array([0.5], np.float32)
+
+
+def test_a_model_that_takes_over_hears_what_one_alone_would() -> None:
+    """With a window of one patch: the same features, frames that reach over the change included."""
+    patches = cut(noise(5.0), 1600)
+    alone, successor = Listening(window_patches=1), Listening(window_patches=1)
+    undisturbed = Classifier(alone)
+    changed = Classifier(Listening(window_patches=1))
+    for number, patch in enumerate(patches):
+        undisturbed.answer(patch)
+        if number == 2:
+            changed.replace(successor)
+        changed.answer(patch)
+    # The tracker of tones alone looks further back than one patch.
+    expected, found = np.concatenate(alone.heard[2:]), np.concatenate(successor.heard)
+    assert found.shape == expected.shape
+    assert np.mean(np.isclose(found, expected, atol=1e-4)) > 0.9
+
+
+@pytest.mark.parametrize("windows", [(1, 5), (5, 1), (3, 3)])
+def test_times_go_on_when_a_model_takes_over(windows: tuple[int, int]) -> None:
+    """Every sample is spoken for once, in order, and `heard` counts on."""
+    before, after = windows
+    classifier = Classifier(Listening(window_patches=before))
+    scores = []
+    for number, patch in enumerate(cut(noise(12.0), 1600)):
+        if number == 6:
+            classifier.replace(Listening(window_patches=after))
+        scores.append(classifier.answer(patch))
+    assert all(one.end == two.start < two.end <= two.heard for one, two in pairwise(scores))
+    assert [score.heard for score in scores] == [15_600 + 15_360 * number for number in range(len(scores))]
+
+
+def test_a_model_that_cannot_be_used_does_not_take_over() -> None:
+    """The old one answers on."""
+    model = FakeModel([0.25])
+    classifier = Classifier(model)
+    unknown = FakeModel()
+    unknown.sidecar = replace(unknown.sidecar, kind="telepathy")
+    with pytest.raises(ModelError, match="telepathy"):
+        classifier.replace(unknown)
+    assert classifier.answer(cut(noise(1.0), 1600)[0]).probability == 0.25

@@ -21,8 +21,10 @@ def test_changing_the_mode() -> None:
 
 def test_everything_at_once() -> None:
     """All keys may come together."""
-    command = parse_command(b'{"transaction": "t1", "mode": "recall", "paused": false}')
-    assert command == Command(paused=False, mode="recall", transaction="t1")
+    command = parse_command(
+        b'{"transaction": "t1", "mode": "recall", "paused": false, "model": "yamnet", "log_level": "debug"}'
+    )
+    assert command == Command(paused=False, mode="recall", model="yamnet", log_level="debug", transaction="t1")
 
 
 def test_a_transaction_alone_asks_how_things_stand() -> None:
@@ -48,6 +50,11 @@ def test_a_transaction_alone_asks_how_things_stand() -> None:
         (b'{"mode": "loud"}', "balanced, precision, recall"),
         (b'{"mode": ["precision"]}', "balanced, precision, recall"),
         (b'{"mode": null}', "balanced, precision, recall"),
+        (b'{"model": ""}', "name of an installed model, not ''"),
+        (b'{"model": "' + b"m" * 65 + b'"}', "name of an installed model"),
+        (b'{"model": null}', "name of an installed model, not None"),
+        (b'{"log_level": "loud"}', "debug, info, warning, error, not 'loud'"),
+        (b'{"log_level": 10}', "debug, info, warning, error, not 10"),
         (b'{"volume": 3}', "unknown key 'volume'"),
         (b'{"transaction": 7}', "transaction must be text"),
         (b'{"transaction": "' + b"t" * 129 + b'"}', "transaction must be text"),
@@ -85,7 +92,12 @@ def _is_command_or_refusal(payload: bytes) -> bool:
         command = parse_command(payload)
     except CommandError as error:
         return bool(str(error))
-    return command.paused in (None, True, False) and command.mode in (None, "balanced", "precision", "recall")
+    return (
+        command.paused in (None, True, False)
+        and command.mode in (None, "balanced", "precision", "recall")
+        and (command.model is None or 0 < len(command.model) <= 64)
+        and command.log_level in (None, "debug", "info", "warning", "error")
+    )
 
 
 @given(st.binary(max_size=LONGEST_PAYLOAD + 10))
@@ -99,7 +111,7 @@ _json = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
-_keys = st.sampled_from(["paused", "mode", "transaction"]) | st.text(max_size=3)
+_keys = st.sampled_from(["paused", "mode", "model", "log_level", "transaction"]) | st.text(max_size=3)
 _values = st.sampled_from(["balanced", "precision", "recall"]) | _json
 
 

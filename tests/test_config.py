@@ -191,6 +191,26 @@ def test_a_wrong_override_is_named(folder: Path, variable: str, value: str, expe
 @pytest.mark.parametrize(
     ("source", "limit_s"),
     [
+        (SourceConfig(), 2.0),
+        (SourceConfig(kind="stream", url="x"), 30.0),
+        (SourceConfig(kind="stream", url="x", retry_longest_s=5.0), 5.0),
+    ],
+)
+def test_a_lost_source_is_looked_for_as_often_as_is_fair(source: SourceConfig, limit_s: float) -> None:
+    """A microphone is our own; a stream is somebody's server."""
+    assert source.retry_limit_s == limit_s
+
+
+def test_metrics_are_off_unless_a_port_is_set(folder: Path) -> None:
+    """And then only this machine can read them."""
+    assert read(folder, "").metrics.port is None
+    metrics = read(folder, "[metrics]\nport = 9273").metrics
+    assert (metrics.host, metrics.port) == ("127.0.0.1", 9273)
+
+
+@pytest.mark.parametrize(
+    ("source", "limit_s"),
+    [
         (SourceConfig(), 5.0),
         (SourceConfig(kind="stream", url="x"), math.inf),
         (SourceConfig(flat_line_s=0.0), math.inf),

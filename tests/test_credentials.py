@@ -1,5 +1,7 @@
 """The password and the certificate file."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,75 @@ def test_tls_without_an_authority_trusts_the_system() -> None:
     context = read_credentials(MqttConfig(host="localhost", tls=True), {}).tls
     assert context is not None
     assert context.check_hostname
+
+
+def make_certificate(directory: Path, *, passphrase: str | None = None) -> tuple[Path, Path]:
+    """A certificate and its key, made with openssl; skips the test where that is missing."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed (apt install openssl)")
+    certificate, key = directory / "oido.pem", directory / "oido.key"
+    locked = ["-noenc"] if passphrase is None else ["-passout", f"pass:{passphrase}"]
+    subprocess.run(
+        [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", *locked, "-days", "2"],
+            *["-subj", "/CN=oido", "-keyout", str(key), "-out", str(certificate)],
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
+def with_certificate(certificate: Path | str | None, key: Path | str | None = None) -> MqttConfig:
+    """Settings that name a certificate of this device."""
+    return MqttConfig(
+        host="localhost",
+        tls=True,
+        cert_file=None if certificate is None else str(certificate),
+        key_file=None if key is None else str(key),
+    )
+
+
+def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
+    """From two files, from one, and as systemd credentials."""
+    certificate, key = make_certificate(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert read_credentials(with_certificate(certificate, key), {}).tls
+    assert read_credentials(with_certificate(both), {}).tls
+    assert read_credentials(with_certificate("oido.pem", "oido.key"), environment).tls
+
+
+def test_a_key_with_a_passphrase_is_refused(tmp_path: Path) -> None:
+    """Without asking for it at a terminal that nobody sits at."""
+    certificate, key = make_certificate(tmp_path, passphrase="open sesame")  # noqa: S106 - protects nothing
+    with pytest.raises(ConfigurationError, match="has a passphrase"):
+        read_credentials(with_certificate(certificate, key), {})
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    """Both files are named."""
+    certificate, _ = make_certificate(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"oido\.pem.*no PEM certificate and matching key"):
+        read_credentials(with_certificate(certificate), {})
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    """With the path that was tried."""
+    certificate, _ = make_certificate(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"key_file .*other\.key.* cannot be read"):
+        read_credentials(with_certificate(certificate, tmp_path / "other.key"), {})
+
+
+def test_a_key_without_a_certificate_is_refused(tmp_path: Path) -> None:
+    """It would not be used."""
+    with pytest.raises(ConfigurationError, match="cert_file is not"):
+        read_credentials(with_certificate(None, tmp_path / "oido.key"), {})
+
+
+def test_a_certificate_without_tls_is_refused(tmp_path: Path) -> None:
+    """As with an authority."""
+    plain = MqttConfig(host="localhost", cert_file=str(tmp_path / "oido.pem"))
+    with pytest.raises(ConfigurationError, match="cert_file is set but tls is not"):
+        read_credentials(plain, {})

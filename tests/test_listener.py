@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, RecordingPublisher, noise
 
 from device.config import DecisionConfig, SourceConfig, SourceKind
-from device.errors import SourceError, SourceLost
+from device.errors import ModelError, SourceError, SourceLost
 from device.hearing.models import Model
 from device.hearing.rules import rules
 from device.listener import Listener
@@ -60,6 +62,7 @@ def listening(
     kind: SourceKind = "microphone",
     model: Model | None = None,
     origin: float | None = 0.0,
+    change_model: Callable[[str], Model] | None = None,
 ) -> Iterator[tuple[Listener, RecordingPublisher]]:
     """A listener at work, stopped at the end."""
     publisher = RecordingPublisher()
@@ -75,6 +78,7 @@ def listening(
         telemetry_interval_s=1.0,
         origin=origin,
         backoff=Backoff(first_s=0.001, longest_s=0.001),
+        change_model=change_model,
     )
     listener.start()
     try:
@@ -234,7 +238,7 @@ def test_a_pause_taken_back_at_once_is_no_loss() -> None:
         listener.command(b'{"paused": true}')
         listener.command(b'{"paused": false, "transaction": "r"}')
         assert response(publisher, "r")["paused"] is False
-        assert publisher.wait_for("availability", "online")
+        assert publisher.wait_for("event", "music_started", times=2)
     assert "no audio" not in reasons(publisher)
 
 
@@ -249,11 +253,108 @@ def test_a_mode_takes_effect() -> None:
             "error": None,
             "paused": False,
             "mode": "precision",
+            "model": "fake",
+            "log_level": "warning",
         }
         listener.command(b'{"paused": true}')
         assert publisher.wait_for("state", '"paused":true')
         listener.command(b'{"paused": false}')
         assert publisher.wait_for("music", "OFF")
+
+
+def model_named(name: str, *script: float) -> FakeModel:
+    """A model of another name."""
+    model = FakeModel(script)
+    model.sidecar = replace(model.sidecar, name=name)
+    return model
+
+
+def test_another_model_goes_on_in_the_same_sound() -> None:
+    """Loaded by name, it hears from the next patch on; the source is not opened again, and the answer names it."""
+    loaded = {"other": model_named("other", 0.0)}
+    opened = ListedSources(EndlessSource())
+    with listening(opened, change_model=loaded.__getitem__) as (listener, publisher):
+        assert publisher.wait_for("music", "ON")
+        listener.command(b'{"model": "other", "transaction": "m"}')
+        answer = response(publisher, "m")
+        assert (answer["ok"], answer["model"]) == (True, "other")
+        assert publisher.wait_for("state", '"model":"other"')
+        assert publisher.wait_for("event", "music_stopped")
+    assert opened.opened == 1
+    assert loaded["other"].calls
+
+
+def test_a_bad_model_changes_nothing() -> None:
+    """The sentence is answered, the old one goes on, and the rest of the command is not carried out either."""
+
+    def refuse(name: str) -> Model:
+        raise ModelError(f"no model is named {name!r}; installed: fake")
+
+    with listening(EndlessSource, change_model=refuse) as (listener, publisher):
+        listener.command(b'{"model": "yamnet", "mode": "recall", "paused": true, "transaction": "m"}')
+        assert response(publisher, "m") == {
+            "transaction": "m",
+            "ok": False,
+            "error": "no model is named 'yamnet'; installed: fake",
+            "paused": False,
+            "mode": "balanced",
+            "model": "fake",
+            "log_level": "warning",
+        }
+        assert publisher.wait_for("music", "ON")
+        assert listener.alive
+
+
+def test_a_model_that_another_source_was_given_is_adopted() -> None:
+    """A device has one model."""
+    with listening(EndlessSource) as (listener, publisher):
+        assert publisher.wait_for("music", "ON")
+        listener.adopt(model_named("other", 0.0))
+        assert publisher.wait_for("music", "OFF")
+        assert publisher.wait_for("state", '"model":"other"')
+
+
+def test_a_model_can_be_changed_during_a_pause() -> None:
+    """It shows at once, and hears afterwards."""
+    with listening(EndlessSource, change_model=lambda name: model_named(name, 0.0)) as (listener, publisher):
+        listener.command(b'{"paused": true}')
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"model": "other"}')
+        assert publisher.wait_for("state", '"model":"other"')
+        listener.command(b'{"paused": false}')
+        assert publisher.wait_for("music", "OFF")
+
+
+def test_a_mode_shows_at_once() -> None:
+    """In the state too, also while nothing is heard: whoever chose it is waiting."""
+    opened = ListedSources(EndlessSource(), FakeSource(stays_open=True))
+    with listening(opened) as (listener, publisher):
+        listener.command(b'{"paused": true}')
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"mode": "recall"}')
+        assert publisher.wait_for("state", '"mode":"recall"')
+        assert '"paused":true' in publisher.payloads("state")[-1]
+
+
+def test_the_end_of_a_pause_shows_at_once() -> None:
+    """Before the source gives its first sample, which may take a while."""
+    opened = ListedSources(EndlessSource(), FakeSource(stays_open=True))
+    with listening(opened) as (listener, publisher):
+        listener.command(b'{"paused": true}')
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"paused": false, "transaction": "r"}')
+        assert response(publisher, "r")["paused"] is False
+        assert publisher.wait_for("state", '"starting"', times=2)
+        assert '"paused":false' in publisher.payloads("state")[-1]
+
+
+def test_the_log_level_is_changed(caplog: pytest.LogCaptureFixture) -> None:
+    """Of the whole program; the answer names it."""
+    caplog.set_level(logging.WARNING)  # and restores it at the end
+    with listening(EndlessSource) as (listener, publisher):
+        listener.command(b'{"log_level": "debug", "transaction": "l"}')
+        assert response(publisher, "l")["log_level"] == "debug"
+        assert logging.getLogger().level == logging.DEBUG
 
 
 @pytest.mark.parametrize(

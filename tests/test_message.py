@@ -182,17 +182,34 @@ def test_telemetry_is_passing() -> None:
 
 def test_a_response_repeats_the_transaction() -> None:
     """And says what is in force."""
-    response = Response(transaction="t1", ok=False, error="no such mode", paused=True, mode="recall")
+    response = Response(
+        transaction="t1",
+        ok=False,
+        error="no such mode",
+        paused=True,
+        mode="recall",
+        model="logistic",
+        log_level="info",
+    )
     message = response_message(TOPICS, "mic", response)
     assert (message.topic, message.qos, message.retain) == ("oido/attic/mic/response", 1, False)
     assert message.payload == (
-        '{"transaction":"t1","ok":false,"error":"no such mode","paused":true,"mode":"recall"}'
+        '{"transaction":"t1","ok":false,"error":"no such mode","paused":true,"mode":"recall",'
+        '"model":"logistic","log_level":"info"}'
     )
 
 
 def test_text_that_is_no_unicode_can_still_be_sent() -> None:
     """A lone surrogate in a transaction must not break the session."""
-    response = Response(transaction="\ud800", ok=True, error=None, paused=False, mode="balanced")
+    response = Response(
+        transaction="\ud800",
+        ok=True,
+        error=None,
+        paused=False,
+        mode="balanced",
+        model="logistic",
+        log_level="info",
+    )
     assert response_message(TOPICS, "mic", response).payload.encode("utf-8")
 
 

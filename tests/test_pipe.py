@@ -157,6 +157,16 @@ def test_only_http_reconnects() -> None:
         assert "-reconnect" not in arguments(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "short"),
+    [("rtsp://cam/1", True), ("https://radio/live", True), ("a.wav", False), ("file:///a", False)],
+)
+def test_live_streams_are_looked_into_for_less_long(url: str, *, short: bool) -> None:
+    """Heard again sooner after a loss; a file's first seconds are there at once."""
+    line = arguments(url)
+    assert ("-analyzeduration" in line[: line.index("-i")]) == short
+
+
 class Program:
     """A program that stands for ffmpeg: a script in a folder of its own."""
 

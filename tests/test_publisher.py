@@ -17,7 +17,7 @@ from scripted_broker import DEADLINE_S, ScriptedBroker, eventually
 from device.config import MqttConfig
 from device.errors import ConfigurationError
 from device.publishing.message import Message, Topics, availability_message
-from device.publishing.mqtt import MqttPublisher
+from device.publishing.mqtt import Birth, MqttPublisher
 from device.publishing.retry import Retry
 from device.publishing.session import connect_once
 from device.publishing.stdout import StdoutPublisher
@@ -506,7 +506,7 @@ def test_checking_a_broker_that_accepts(broker: ScriptedBroker) -> None:
 
 def test_checking_a_server_that_says_nothing(mute_port: int) -> None:
     """A connection is not an answer."""
-    said = connect_once(MqttConfig(host="127.0.0.1", port=mute_port), timeout_s=0.05)
+    said = connect_once(MqttConfig(host="127.0.0.1", port=mute_port, timeout_s=0.05))
     assert said == f"the MQTT broker at 127.0.0.1:{mute_port} does not answer; check [mqtt] port and tls"
 
 
@@ -534,3 +534,244 @@ def test_a_wrong_setting_shows_before_anything_is_opened(tmp_path: Path) -> None
     wrong = MqttConfig(host="127.0.0.1", username="ear", password_file=str(tmp_path / "missing"))
     with pytest.raises(ConfigurationError, match="password_file"):
         MqttPublisher(wrong, topics=TOPICS)
+
+
+# MQTT: a broker that hangs.
+
+
+IMPATIENT_S = 0.5
+"""So long the broker may take to answer in these tests, the least that is allowed."""
+
+
+def impatient(broker: ScriptedBroker) -> MqttPublisher:
+    """A publisher that does not wait long for an answer."""
+    config = MqttConfig(host="127.0.0.1", port=broker.port, timeout_s=IMPATIENT_S)
+    return MqttPublisher(config, topics=TOPICS, retry=SOON)
+
+
+def test_a_broker_that_acknowledges_nothing_any_more_is_left(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection still stands; the event arrives over a new one."""
+    with impatient(broker) as publisher:
+        assert eventually(lambda: publisher.connected and publisher.drain(0))
+        broker.mute = True
+        publisher.publish(event("1"))
+        assert eventually(lambda: "no longer answers" in (publisher.last_error or ""))
+        assert not publisher.connected
+        broker.mute = False
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.event("mic"))[-1] == "1"
+    assert sum("no longer answers" in record.message for record in caplog.records) == 1
+
+
+def test_a_broker_that_answers_no_session_is_left(broker: ScriptedBroker) -> None:
+    """It takes the connection and says nothing; each attempt ends in time."""
+    broker.mute = True
+    with impatient(broker) as publisher:
+        assert eventually(lambda: broker.connections > 1)
+        assert "does not answer" in (publisher.last_error or "")
+        broker.mute = False
+        assert eventually(lambda: publisher.connected)
+
+
+# MQTT: somebody else with the same client id.
+
+
+def test_sessions_that_are_taken_again_and_again_are_said_once(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MQTT 3.1.1 does not say so, but a broker that is there and keeps ending them can mean nothing else."""
+    with publisher_of(broker) as publisher:
+        for turn in range(1, 7):
+            assert eventually(lambda turn=turn: broker.connections == turn and publisher.connected)  # type: ignore[misc]
+            broker.cut()
+        assert eventually(lambda: broker.connections == 7 and publisher.connected)
+    said = [record.message for record in caplog.records if "seems to take over" in record.message]
+    assert len(said) == 1
+    assert "same client id 'oido-attic'" in said[0]
+    assert "[mqtt] client_id" in said[0]
+
+
+def test_a_contested_session_is_not_fought_for(broker: ScriptedBroker) -> None:
+    """After the third the wait is that of a refusal, here an hour."""
+    with publisher_of(broker, Retry(first_s=0.02, longest_s=0.02, refused_s=3600)) as publisher:
+        for turn in range(1, 4):
+            assert eventually(lambda turn=turn: broker.connections == turn and publisher.connected)  # type: ignore[misc]
+            broker.cut()
+        assert eventually(lambda: "same client id" in (publisher.last_error or ""))
+        publisher.publish(event("1"))
+        assert not publisher.drain(0.2)
+    assert broker.connections == 3
+
+
+# MQTT 5.
+
+
+def five(broker: ScriptedBroker, retry: Retry = SOON) -> MqttPublisher:
+    """A publisher that speaks MQTT 5."""
+    return MqttPublisher(MqttConfig(host="127.0.0.1", port=broker.port, protocol="5"), topics=TOPICS, retry=retry)
+
+
+def test_five_says_the_same(broker: ScriptedBroker) -> None:
+    """A clean session under the same name, the subscription, `online`, states and events."""
+    with five(broker) as publisher:
+        publisher.publish(state("ON"))
+        publisher.publish(event("1"))
+        assert publisher.drain(DEADLINE_S)
+    assert (broker.client_ids, broker.clean_sessions) == (["oido-attic"], [True])
+    assert broker.order[:4] == ["subscribe", TOPICS.status, TOPICS.music("mic"), TOPICS.event("mic")]
+    assert broker.payloads(TOPICS.event("mic")) == ["1"]
+    assert eventually(lambda: broker.disconnects == 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (0x84, 'does not speak MQTT 5; set [mqtt] protocol = "3.1.1"'),
+        (0x01, 'does not speak MQTT 5; set [mqtt] protocol = "3.1.1"'),  # what a broker of 3.1.1 answers
+        (0x85, "client_id"),
+        (0x86, "wants a user name"),
+        (0x87, "wants a user name"),
+        (0x88, "accepts no connection now: server unavailable"),
+        (0x8A, "has banned this device"),
+        (0x9A, "retains no messages"),
+        (0x9D, "has moved"),
+    ],
+)
+def test_each_reason_to_refuse_has_its_sentence(broker: ScriptedBroker, code: int, said: str) -> None:
+    """MQTT 5, table 3-1."""
+    broker.connack = code
+    five_once = MqttConfig(host="127.0.0.1", port=broker.port, protocol="5")
+    assert said in (connect_once(five_once) or "")
+
+
+def test_a_session_taken_over_is_said_at_once_and_not_fought_for(broker: ScriptedBroker) -> None:
+    """MQTT 5 names the reason; the next attempt belongs to `refused_s`, here an hour."""
+    with five(broker, Retry(first_s=0.01, longest_s=0.01, refused_s=3600)) as publisher:
+        assert eventually(lambda: publisher.connected)
+        broker.disconnect(0x8E)
+        assert eventually(lambda: "another device has taken over the session" in (publisher.last_error or ""))
+        publisher.publish(event("1"))
+        assert not publisher.drain(0.2)
+    assert broker.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(0x8B, "is shutting down; trying again"), (0x97, "all it may use"), (0x83, "implementation specific error")],
+)
+def test_each_reason_to_end_has_its_sentence(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture, code: int, said: str
+) -> None:
+    """MQTT 5, table 3-13; the device comes back."""
+    with five(broker) as publisher:
+        assert eventually(lambda: publisher.connected)
+        broker.disconnect(code)
+        assert eventually(lambda: broker.connections == 2 and publisher.connected)
+    assert sum(said in record.message for record in caplog.records) == 1
+
+
+def test_an_event_that_the_broker_refuses_waits(broker: ScriptedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """In its place, while states go on; it is tried again, and the refusal is said once."""
+    refusing = True
+    broker.puback = lambda message: 0x87 if refusing and message.topic == TOPICS.event("mic") else 0
+    with five(broker) as publisher:
+        publisher.publish(event("1"))
+        publisher.publish(event("2"))
+        assert eventually(lambda: broker.payloads(TOPICS.event("mic")).count("1") > 1)
+        publisher.publish(state("ON"))
+        assert eventually(lambda: broker.payloads(TOPICS.music("mic")) == ["ON"])
+        assert publisher.queued_events == 2
+        refusing = False
+        assert publisher.drain(DEADLINE_S)
+    assert broker.connections == 1
+    assert [payload for payload in broker.payloads(TOPICS.event("mic")) if payload != "1"] == ["2"]
+    assert sum("does not take oido/attic/mic/event (not authorized)" in r.message for r in caplog.records) == 1
+
+
+def test_a_state_that_the_broker_refuses_is_given_up(broker: ScriptedBroker) -> None:
+    """Only the next one matters."""
+    broker.puback = lambda message: 0x97 if message.topic == TOPICS.music("mic") else 0
+    with five(broker) as publisher:
+        publisher.publish(state("ON"))
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.music("mic")) == ["ON"]
+
+
+def test_no_more_is_under_way_than_the_broker_takes(broker: ScriptedBroker) -> None:
+    """Its Receive Maximum; to exceed it would end the session."""
+    broker.receive_maximum = 2
+    broker.acknowledge = lambda _: False
+    publisher = five(broker)
+    for number in range(5):
+        publisher.publish(state("x", leaf=f"leaf{number}"))
+    with publisher:
+        assert eventually(lambda: len(broker.published) == 2)
+        publisher.publish(state("y", leaf="another"))
+        assert not publisher.drain(0.2)
+        assert len(broker.published) == 2
+
+
+# MQTT: Home Assistant arrives.
+
+
+def with_birth(broker: ScriptedBroker, longest_delay_s: float = 0.0) -> MqttPublisher:
+    """A publisher that waits for Home Assistant."""
+    birth = Birth(topic="homeassistant/status", longest_delay_s=longest_delay_s)
+    return MqttPublisher(config(broker), topics=TOPICS, birth=birth, retry=SOON)
+
+
+def test_everything_retained_is_said_again_at_a_birth(broker: ScriptedBroker) -> None:
+    """States and discovery; events are not."""
+    with with_birth(broker) as publisher:
+        publisher.publish(state("{}", leaf="config"))
+        publisher.publish(state("ON"))
+        publisher.publish(event("1"))
+        assert publisher.drain(DEADLINE_S)
+        assert broker.subscribed == ["oido/attic/+/set", "homeassistant/status"]
+        broker.send("homeassistant/status", b"online")
+        assert eventually(lambda: broker.payloads(TOPICS.music("mic")) == ["ON", "ON"])
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads("oido/attic/mic/config") == ["{}", "{}"]
+    assert broker.payloads(TOPICS.status) == ["online", "online", "offline"]
+    assert broker.payloads(TOPICS.event("mic")) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "retain"), [(b"offline", False), (b"online", True), (b"", False), (b"\xff", False)]
+)
+def test_only_a_birth_is_a_reason(broker: ScriptedBroker, payload: bytes, retain: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Home Assistant's end is none, nor is a birth from before this session, which began with everything."""
+    with with_birth(broker) as publisher:
+        publisher.publish(state("ON"))
+        assert publisher.drain(DEADLINE_S)
+        broker.send("homeassistant/status", payload, retain=retain)
+        broker.send("homeassistant/status", b"online")
+        assert eventually(lambda: len(broker.payloads(TOPICS.music("mic"))) >= 2)
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.music("mic")) == ["ON", "ON"]
+
+
+def test_a_birth_is_answered_after_a_while(broker: ScriptedBroker) -> None:
+    """Not all devices at once: here some time within an hour."""
+    with with_birth(broker, longest_delay_s=3600.0) as publisher:
+        publisher.publish(state("ON"))
+        assert publisher.drain(DEADLINE_S)
+        broker.send("homeassistant/status", b"online")
+        publisher.publish(event("1"))
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads(TOPICS.music("mic")) == ["ON"]
+
+
+def test_an_emptied_topic_is_emptied_once(broker: ScriptedBroker) -> None:
+    """What was taken back is not said again in the next session."""
+    with publisher_of(broker) as publisher:
+        publisher.publish(state("{}", leaf="config"))
+        publisher.publish(state("", leaf="config"))
+        assert publisher.drain(DEADLINE_S)
+        broker.cut()
+        assert eventually(lambda: broker.connections == 2 and publisher.connected)
+        assert publisher.drain(DEADLINE_S)
+    assert broker.payloads("oido/attic/mic/config")[-1] == ""
+    assert all(message.connection == 1 for message in broker.published if message.topic.endswith("/config"))

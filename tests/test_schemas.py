@@ -64,7 +64,9 @@ TELEMETRY = Telemetry(
     queued_events=0,
     dropped_events=0,
 )
-RESPONSE = Response(transaction="t", ok=True, error=None, paused=False, mode="recall")
+RESPONSE = Response(
+    transaction="t", ok=True, error=None, paused=False, mode="recall", model="logistic", log_level="info"
+)
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -182,6 +184,8 @@ def test_no_field_may_be_added(name: str) -> None:
         ("telemetry", {"overruns": 1.5}),
         ("telemetry", {"clipping": -0.1}),
         ("response", {"ok": True, "error": "but"}),
+        ("response", {"model": ""}),
+        ("response", {"log_level": "loud"}),
         ("response", {"ok": False, "error": None}),
     ],
 )
@@ -198,8 +202,10 @@ def test_plain_topics_have_two_values(name: str, payload: object) -> None:
 
 
 _fields: st.SearchStrategy[dict[str, object]] = st.dictionaries(
-    st.sampled_from(["paused", "mode", "transaction", "extra"]),
-    st.sampled_from(["balanced", "recall", "x" * 128, "x" * 129, True, False, None, 1, []]),
+    st.sampled_from(["paused", "mode", "model", "log_level", "transaction", "extra"]),
+    st.sampled_from(
+        ["balanced", "recall", "debug", "", "x" * 64, "x" * 65, "x" * 128, "x" * 129, True, False, None, 1, []]
+    ),
 )
 
 

@@ -1,19 +1,22 @@
-"""`oido check`: configuration, model, sources, broker; each line says ok or what to do."""
+"""`oido check`: configuration, model, sources, broker, clock, disk; each line says ok or what to do."""
 
 import argparse
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
+from device.commands.surroundings import disk, is_synchronised, judge_clock
 from device.config import Config, MqttConfig, SourceConfig
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
 from device.hearing.health import HealthMeter
 from device.hearing.models import LoadedModel, load_model
 from device.hearing.rules import rules
+from device.publishing.message import Topics
 from device.sources.base import SAMPLE_RATE, Source
 from device.sources.opening import open_source
 from device.sources.recording import Recording
@@ -41,11 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
     add_config(parser)
     add_model(parser)
+    parser.add_argument(
+        "--forget-discovery",
+        action="store_true",
+        help="check nothing, but remove from the broker what tells Home Assistant of this device",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; 1 if any is not ok. A configuration that cannot be read is wrong use: 2."""
     config = configuration(arguments)
+    if arguments.forget_discovery:
+        return print_findings(forget(config), sys.stdout)
     return print_findings(findings(config, open_source=open_source, try_broker=_try_broker), sys.stdout)
 
 
@@ -57,6 +67,27 @@ def print_findings(found: Iterator[Finding], stream: TextIO) -> int:
         stream.flush()
         code = code or int(not finding.ok)
     return code
+
+
+def forget(config: Config) -> Iterator[Finding]:
+    """Remove every retained discovery message of this device, and say which.
+
+    Raises:
+        ConfigurationError: no broker is configured.
+        PublishError: the broker cannot be reached, or does not allow it.
+    """
+    from device.publishing.forgetting import forget_discovery  # noqa: PLC0415 - paho only where there is a broker
+
+    topics = Topics(config.mqtt.base_topic, config.node.name)
+    prefix = config.homeassistant.discovery_prefix
+    removed = forget_discovery(config.mqtt, topics=topics, prefix=prefix)
+    for topic in removed:
+        yield Finding("Home Assistant", ok=True, text=f"removed {topic}")
+    if not removed:
+        yield Finding("Home Assistant", ok=True, text=f"nothing of {topics.node!r} stands under {prefix!r}")
+    elif config.homeassistant.enabled:
+        again = "a running `oido run` sends it again at its next connection; set [homeassistant] enabled = false"
+        yield Finding("Home Assistant", ok=True, text=again)
 
 
 def findings(
@@ -81,6 +112,10 @@ def findings(
     for section in config.source:
         yield _source(section, open_source)
     yield _broker(config.mqtt, try_broker)
+    ok, text = judge_clock(time.time(), synchronised=is_synchronised())
+    yield Finding("clock", ok=ok, text=text)
+    ok, text = disk(config)
+    yield Finding("disk", ok=ok, text=text)
 
 
 def _describe(config: Config, model: LoadedModel) -> str:

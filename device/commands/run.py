@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from datetime import UTC, datetime
 
 from device.commands.options import add_config, add_input, add_model, configuration
@@ -34,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.input is None:
         if not config.mqtt.host:
             _log.info("no broker is configured ([mqtt] host): messages go to standard output")
-        return run_daemon(config, open_source=open_source)
+        # A terminal that is closed sends SIGHUP too, and means the end.
+        reread = None if os.isatty(0) else lambda: configuration(arguments)
+        return run_daemon(config, open_source=open_source, reread=reread)
 
     def open_recording(source: SourceConfig) -> Source:
         return Recording(arguments.input, name=source.name, pace=arguments.pace)

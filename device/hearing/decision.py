@@ -137,6 +137,11 @@ class Decision:
             return Music.UNKNOWN
         return Music.ON if self._on else Music.OFF
 
+    @property
+    def heard_until(self) -> int | None:
+        """How far the music that is on was heard, in samples: what would be its end. None while it is not on."""
+        return self._settled.end if self._on else None
+
     def update(self, score: Score) -> Step:
         """Take the next score in.
 

@@ -7,12 +7,17 @@ A map of the package; importing it imports nothing else, and paho-mqtt only come
     command       what a `set` payload asks for (pure)
     schemas/      JSON Schemas of every payload: the published contract
     outbox        events waiting for the broker's acknowledgement
+    sqlite_outbox the same on disk
+    pairs         event messages read back: the stop of a start that never had one (pure)
     backlog       what is still to be said, in which order, and what was acknowledged (pure)
     publisher     `Publisher`, the seam that the daemon speaks through
     stdout        `StdoutPublisher`: one JSON line a message
     mqtt          `MqttPublisher`: keeps a session with the broker, whatever happens to it
     session       one connection to the broker; `connect_once` for `oido check`
-    credentials   the password and the trusted authorities, read from files
+    refusal       what a broker's codes mean, as sentences (pure)
+    contest       whether another device uses the same client id
+    discovery     what Home Assistant needs to know (pure); `forgetting` takes it back
+    credentials   the password, the certificates and the trusted authorities, read from files
     retry         how long to wait before the next attempt
     reporter      what the pipeline observes of one source, as messages (pure)
 """

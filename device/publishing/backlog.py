@@ -1,9 +1,10 @@
 """What is still to be said to the broker, in which order, and what it has acknowledged. Pure.
 
-Three kinds of message, three rules:
+Four kinds of message, four rules:
 
 - states (`coalesce`): only the latest of a topic waits; the retained ones are said again in each session;
 - events (QoS 1 otherwise): wait in the outbox, in order, until acknowledged;
+- answers to commands (QoS 1, not `durable`): the same, but never on a disk, and not for ever;
 - the passing rest (QoS 0): said now or never.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from device.publishing.message import Message
-from device.publishing.outbox import Outbox
+from device.publishing.outbox import MemoryOutbox, Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Parcel:
     message: Message
     event_key: int | None = None
     """The outbox's key; None for what is no event."""
+    answer_key: int | None = None
+    """The same for an answer."""
 
 
 class Backlog:
@@ -32,13 +35,17 @@ class Backlog:
     acknowledgements; a few of them under way keep a slow broker from making the queue inside paho grow.
     """
 
-    def __init__(self, outbox: Outbox, *, states_under_way: int = 16, passing: int = 16) -> None:
+    def __init__(
+        self, outbox: Outbox, *, states_under_way: int = 16, passing: int = 16, answers: int = 64
+    ) -> None:
         """Say what the outbox holds, then what is added."""
         self._outbox = outbox
         self._states_limit = states_under_way
         self._latest: dict[str, Message] = {}
         self._waiting: dict[str, Message] = {}
         self._passing: deque[Message] = deque(maxlen=passing)
+        self._answers = MemoryOutbox(answers)
+        self._answer_under_way: int | None = None
         self._event_under_way: int | None = None
         self._states_under_way: list[Message] = []
         self._in_session = False
@@ -54,6 +61,11 @@ class Backlog:
         return self._outbox.dropped
 
     @property
+    def lasting(self) -> bool:
+        """Whether queued events outlive the process."""
+        return self._outbox.lasting
+
+    @property
     def states_said(self) -> bool:
         """Whether every state was acknowledged."""
         return not self._waiting and not self._states_under_way
@@ -61,16 +73,20 @@ class Backlog:
     @property
     def all_said(self) -> bool:
         """Whether nothing is left to send or to be acknowledged."""
-        return self.states_said and not self._passing and not self._outbox
+        return self.states_said and not self._passing and not self._answers and not self._outbox
 
     def add(self, message: Message) -> None:
         """Take a message in."""
         if message.coalesce:
             self._say_last(self._waiting, message)
-            if message.retain:
+            if message.retain and message.payload:
                 self._say_last(self._latest, message)
-        elif message.qos:
+            elif message.retain:  # it empties the topic: to be said once, and not again in each session
+                self._latest.pop(message.topic, None)
+        elif message.qos and message.durable:
             self._outbox.add(message)
+        elif message.qos:
+            self._answers.add(message)
         elif self._in_session:
             self._passing.append(message)
 
@@ -90,7 +106,7 @@ class Backlog:
         """The session broke: what was under way may not have arrived."""
         self._in_session = False
         self._passing.clear()
-        self._event_under_way = None
+        self._event_under_way = self._answer_under_way = None
         unsaid: dict[str, Message] = {}
         for message in (*self._states_under_way, *self._waiting.values()):
             self._say_last(unsaid, message)
@@ -108,17 +124,36 @@ class Backlog:
             return Parcel(message)
         if self._passing:
             return Parcel(self._passing.popleft())
+        if self._answer_under_way is None:
+            for key, message in self._answers.pending():
+                self._answer_under_way = key
+                return Parcel(message, answer_key=key)
         if self._event_under_way is None:
             for key, message in self._outbox.pending():
                 self._event_under_way = key
                 return Parcel(message, event_key=key)
         return None
 
+    def repeat(self) -> None:
+        """Say every retained state again; somebody who was not there has come."""
+        again = dict(self._latest)
+        for message in self._waiting.values():
+            self._say_last(again, message)
+        self._waiting = again
+
+    def release(self, parcel: Parcel) -> None:
+        """The broker has refused the event; it still waits, and may be sent again."""
+        if parcel.event_key == self._event_under_way:
+            self._event_under_way = None
+
     def acknowledge(self, parcel: Parcel) -> None:
         """The broker has it."""
         if parcel.event_key is not None:
             self._outbox.acknowledge(parcel.event_key)
             self._event_under_way = None
+        elif parcel.answer_key is not None:
+            self._answers.acknowledge(parcel.answer_key)
+            self._answer_under_way = None
         else:
             self._states_under_way.remove(parcel.message)
 

@@ -4,14 +4,18 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from device.config import Mode
+from device.config import LogLevel, Mode
 
 LONGEST_PAYLOAD = 4096
 """Bytes; a real command has under a hundred."""
 LONGEST_TRANSACTION = 128
 """Characters."""
 
-_KEYS = ("paused", "mode", "transaction")
+LONGEST_MODEL = 64
+"""Characters."""
+
+_KEYS = ("paused", "mode", "model", "log_level", "transaction")
+_CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(Mode), "log_level": get_args(LogLevel)}
 _SHOWN = 40  # characters of somebody else's text that an error repeats
 
 
@@ -26,10 +30,14 @@ class CommandError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Settings to change; None leaves one as it is. With neither, the sender only asks how things stand."""
+    """Settings to change; None leaves one as it is. With none, the sender only asks how things stand."""
 
     paused: bool | None = None
     mode: Mode | None = None
+    model: str | None = None
+    """Of the whole device, whichever source was addressed: the name of an installed model."""
+    log_level: LogLevel | None = None
+    """Of the whole device."""
     transaction: str | None = None
     """Repeated in the response."""
 
@@ -52,11 +60,23 @@ def parse_command(payload: bytes) -> Command:
     paused = fields.get("paused")
     if "paused" in fields and not isinstance(paused, bool):
         raise CommandError(f"paused must be true or false, not {_shown(paused)}", transaction=transaction)
-    mode = fields.get("mode")
-    if "mode" in fields and not (isinstance(mode, str) and mode in get_args(Mode)):
-        allowed = ", ".join(get_args(Mode))
-        raise CommandError(f"mode must be one of {allowed}, not {_shown(mode)}", transaction=transaction)
-    return Command(paused=paused, mode=cast("Mode | None", mode), transaction=transaction)
+    for key, choices in _CHOICES.items():
+        value = fields.get(key)
+        if key in fields and not (isinstance(value, str) and value in choices):
+            allowed = ", ".join(choices)
+            raise CommandError(f"{key} must be one of {allowed}, not {_shown(value)}", transaction=transaction)
+    model = fields.get("model")
+    if "model" in fields and not (isinstance(model, str) and 0 < len(model) <= LONGEST_MODEL):
+        raise CommandError(
+            f"model must be the name of an installed model, not {_shown(model)}", transaction=transaction
+        )
+    return Command(
+        paused=paused,
+        mode=cast("Mode | None", fields.get("mode")),
+        model=model,
+        log_level=cast("LogLevel | None", fields.get("log_level")),
+        transaction=transaction,
+    )
 
 
 def _fields(payload: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The password and the trusted authorities, read from files. Neither ever appears in a log or a repr."""
+"""The password, the certificates and the trusted authorities, read from files; no log or repr ever shows them."""
 
 import os
 import ssl
@@ -20,14 +20,33 @@ class Credentials:
     """None: no TLS."""
 
 
-class _TidySocket(ssl.SSLSocket):
-    """Closes itself if the handshake fails: paho (2.2, `_ssl_wrap_socket`) would leave it open."""
+class TlsSocket(ssl.SSLSocket):
+    """A connection that closes itself if the handshake fails, and remembers the broker's alert.
+
+    paho (2.2) does neither: `_ssl_wrap_socket` leaves the socket open, and `_packet_read` only logs why it broke.
+    With TLS 1.3 a broker says after the handshake, in an alert, that it misses the device's certificate.
+    """
+
+    alert: str | None = None
+    """OpenSSL's name of what ended the connection, for example `TLSV13_ALERT_CERTIFICATE_REQUIRED`."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the standard library's signature
+        """Shake hands, or close."""
         try:
             super().do_handshake(block)
         except OSError:
             self.close()
+            raise
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Read, and remember an alert."""
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            if "ALERT" in (error.reason or ""):
+                self.alert = error.reason
             raise
 
 
@@ -42,7 +61,7 @@ def read_credentials(config: MqttConfig, environment: Mapping[str, str] = os.env
         if config.username is None:
             raise ConfigurationError("[mqtt] password_file is set but username is not; set both or neither")
         password = _password(_locate(config.password_file, environment))
-    return Credentials(username=config.username, password=password, tls=_tls(config))
+    return Credentials(username=config.username, password=password, tls=_tls(config, environment))
 
 
 def _locate(name: str, environment: Mapping[str, str]) -> Path:
@@ -66,10 +85,11 @@ def _password(path: Path) -> str:
     return password
 
 
-def _tls(config: MqttConfig) -> ssl.SSLContext | None:
+def _tls(config: MqttConfig, environment: Mapping[str, str]) -> ssl.SSLContext | None:
     if not config.tls:
-        if config.ca_file is not None:
-            raise ConfigurationError("[mqtt] ca_file is set but tls is not; set tls = true")
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(config, key) is not None:
+                raise ConfigurationError(f"[mqtt] {key} is set but tls is not; set tls = true")
         return None
     try:
         context = ssl.create_default_context(cafile=config.ca_file)
@@ -81,5 +101,38 @@ def _tls(config: MqttConfig) -> ssl.SSLContext | None:
         # From Python 3.13 on, an authority without the key usage extension is refused by default, and the
         # recipes for home-made ones leave it out. Signature, name and dates are checked all the same.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.sslsocket_class = _TidySocket
+    context.sslsocket_class = TlsSocket
+    _show_certificate(context, config, environment)
     return context
+
+
+def _show_certificate(context: ssl.SSLContext, config: MqttConfig, environment: Mapping[str, str]) -> None:
+    """Let the device show who it is to a broker that asks for its certificate."""
+    if config.cert_file is None:
+        if config.key_file is not None:
+            raise ConfigurationError("[mqtt] key_file is set but cert_file is not; set both or neither")
+        return
+    certificate = _locate(config.cert_file, environment)
+    key = certificate if config.key_file is None else _locate(config.key_file, environment)
+    for name, path in (("cert_file", certificate), ("key_file", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigurationError(f"[mqtt] {name} {str(path)!r} cannot be read: {error.strerror}") from error
+    asked = False
+
+    def passphrase() -> str:
+        nonlocal asked
+        asked = True  # without this function OpenSSL would ask at the terminal
+        return ""
+
+    try:
+        context.load_cert_chain(certificate, key, passphrase)
+    except (ssl.SSLError, ValueError) as error:
+        if asked:
+            what = f"the key in {str(key)!r} has a passphrase, which nobody could type; store it without one"
+        else:
+            what = (
+                f"cert_file {str(certificate)!r} and its key {str(key)!r} are no PEM certificate and matching key"
+            )
+        raise ConfigurationError(f"[mqtt] {what}") from error

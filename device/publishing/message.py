@@ -31,7 +31,10 @@ class Message:
     retain: bool
     """Whether the broker keeps it for those who subscribe later."""
     coalesce: bool
-    """Whether only the topic's latest message matters. QoS 1 without it is an event: none may be lost."""
+    """Whether only the topic's latest message matters. QoS 1 without it waits in a queue: none may be lost."""
+    durable: bool = True
+    """In that queue: whether it outlives the process, as events do. An answer to a command does not: whoever asked
+    has long given up."""
 
     def __post_init__(self) -> None:
         """Refuse a topic that no broker would take, here, where the mistake is made.
@@ -223,8 +226,10 @@ def response_message(topics: Topics, source: str, response: Response) -> Message
         "error": response.error,
         "paused": response.paused,
         "mode": response.mode,
+        "model": response.model,
+        "log_level": response.log_level,
     }
-    return Message(topics.response(source), _json(fields), qos=1, retain=False, coalesce=False)
+    return Message(topics.response(source), _json(fields), qos=1, retain=False, coalesce=False, durable=False)
 
 
 def _retained(topic: str, payload: str) -> Message:

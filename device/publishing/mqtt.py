@@ -2,21 +2,25 @@
 
 import contextlib
 import logging
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from device.config import MqttConfig
 from device.errors import PublishError
 from device.publishing.backlog import Backlog, Parcel
+from device.publishing.contest import Contest
 from device.publishing.credentials import read_credentials
 from device.publishing.message import Message, Topics, goodbye_messages, status_message
 from device.publishing.outbox import MemoryOutbox, Outbox
+from device.publishing.refusal import Refused, TakenOver
 from device.publishing.retry import Retry
-from device.publishing.session import Happened, Refused, Session
+from device.publishing.session import Happened, Session
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +29,16 @@ _CLOSING_S = 0.05  # how often a closing session looks at the clock
 _LAST_EVENTS_S = 1.0  # closing: for the events still under way
 _LAST_STATES_S = 1.5  # closing: since the start, until `offline` is acknowledged
 _CLOSE_S = 1.9  # closing: for the thread to end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birth:
+    """Somebody whose arrival is a reason to say every retained state again: Home Assistant."""
+
+    topic: str
+    """Where it says `online`."""
+    longest_delay_s: float
+    """Everything is said again after a random part of this: a house full of devices must not answer at once."""
 
 
 class MqttPublisher:
@@ -40,6 +54,7 @@ class MqttPublisher:
         *,
         topics: Topics,
         on_command: Callable[[str, bytes], None] | None = None,
+        birth: Birth | None = None,
         outbox: Outbox | None = None,
         retry: Retry | None = None,
     ) -> None:
@@ -49,6 +64,7 @@ class MqttPublisher:
             config: the broker.
             topics: of this device.
             on_command: called in the `mqtt` thread with the source's name and the payload of each command.
+            birth: at whose arrival all retained states are repeated.
             outbox: where events wait; None keeps `config.max_queued_events` of them in memory.
             retry: how long to wait between attempts.
 
@@ -58,6 +74,7 @@ class MqttPublisher:
         self._config = config
         self._topics = topics
         self._on_command = on_command
+        self._birth = birth
         self._retry = retry or Retry()
         self._credentials = read_credentials(config)
         self._new_session()  # so that what is wrong with the settings is said here
@@ -67,8 +84,18 @@ class MqttPublisher:
         self._closing_since: float | None = None  # monotonic
         self._said_goodbye = False
         self._last_error: str | None = None
+        self._warned: str | None = None
+        """What was logged last; it is not logged again at every attempt."""
         self._refused = False
-        self._accepted_at: float | None = None  # the thread's own; monotonic, of the present or last session
+        # The thread's own; times are monotonic.
+        self._accepted_at: float | None = None
+        """When the broker accepted the present session, or the last attempt's."""
+        self._repeat_at: float | None = None
+        self._contest = Contest(config, client_id=self._client_id, longest_s=self._retry.contest_s)
+        self._refused_event: tuple[Parcel, float] | None = None
+        """An event that the broker would not take, and when to try again."""
+        self._complaints: set[str] = set()
+        """What was said of messages that the broker does not take."""
         self._thread: threading.Thread | None = None
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
@@ -149,7 +176,8 @@ class MqttPublisher:
             self._wake_out.close()
         left = self.queued_events
         if left:
-            _log.warning("events not delivered to the MQTT broker: %d", left)
+            fate = "; they go with the next start" if self._backlog.lasting else ""
+            _log.warning("events not delivered to the MQTT broker: %d%s", left, fate)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -167,16 +195,20 @@ class MqttPublisher:
         backoff = self._retry.backoff()
         while self._wanted():
             self._accepted_at = None
+            pointless = False
             try:
                 self._one_session()
             except PublishError as error:
-                self._note(str(error), refused=isinstance(error, Refused))
+                why = error
+                if self._accepted_at is not None and self._wanted():
+                    why = self._contest.judged(error, lasted_s=self._lasted_s())
+                pointless = isinstance(why, Refused | TakenOver)
+                self._note(why)
             except Exception:  # noqa: BLE001 - the one thread that speaks must outlive any surprise
                 _log.exception("the MQTT session failed in an unforeseen way; trying again")
-            accepted_at = self._accepted_at
-            if accepted_at is not None and time.monotonic() - accepted_at >= self._retry.settled_s:
+            if self._lasted_s() >= self._retry.settled_s:
                 backoff.reset()
-            wait_s = backoff.next_s() + (self._retry.refused_s if self._refused else 0.0)
+            wait_s = backoff.next_s() + (self._retry.refused_s if pointless else 0.0)
             with self._changed:
                 self._changed.wait_for(lambda: self._closing_since is not None, wait_s)
         self._wake_in.close()
@@ -192,12 +224,18 @@ class MqttPublisher:
         session.connect(wanted=self._wanted)
         try:
             session.subscribe(self._topics.set("+"))
+            if self._birth is not None:
+                session.subscribe(self._birth.topic)
+            self._repeat_at, self._refused_event = None, None
             with self._changed:
                 self._accepted_at = time.monotonic()
                 self._connected, self._refused, self._last_error = True, False, None
+                if not self._contest.suspected:  # or the same would be said at each turn
+                    self._warned = None
                 self._backlog.begin([status_message(self._topics, online=True)])
                 self._changed.notify_all()
-            _log.info("connected to the MQTT broker at %s:%d", self._config.host, self._config.port)
+            level = logging.DEBUG if self._contest.certain else logging.INFO
+            _log.log(level, "connected to the MQTT broker at %s:%d", self._config.host, self._config.port)
             self._serve(session)
         finally:
             with self._changed:
@@ -214,6 +252,7 @@ class MqttPublisher:
         """
         under_way: dict[int, Parcel] = {}
         while session.alive:
+            self._take_up_again()
             self._send_due(session, under_way)
             happened = session.step(timeout_s=_IDLE_S if self._wanted() else _CLOSING_S, wake=self._wake_out)
             self._sleep_again()
@@ -221,14 +260,27 @@ class MqttPublisher:
             if not self._wanted() and self._parted():
                 session.disconnect()
                 return
-        raise PublishError(
-            f"the MQTT broker at {self._config.host}:{self._config.port} ended the connection; trying again"
-        )
+        raise session.ending
+
+    def _take_up_again(self) -> None:
+        """Do what was put off and is now due."""
+        now = time.monotonic()
+        if self._repeat_at is not None and now >= self._repeat_at:
+            self._repeat_at = None
+            with self._changed:
+                self._backlog.add(status_message(self._topics, online=True))
+                self._backlog.repeat()
+        if self._refused_event is not None and now >= self._refused_event[1]:
+            parcel, self._refused_event = self._refused_event[0], None
+            with self._changed:
+                self._backlog.release(parcel)
 
     def _send_due(self, session: Session, under_way: dict[int, Parcel]) -> None:
-        with self._changed:
-            due = list(iter(self._backlog.next, None))
-        for parcel in due:
+        while len(under_way) < session.most_under_way:
+            with self._changed:
+                parcel = self._backlog.next()
+            if parcel is None:
+                return
             packet_id = session.send(parcel.message)
             if parcel.message.qos:
                 under_way[packet_id] = parcel
@@ -238,11 +290,41 @@ class MqttPublisher:
             for packet_id in happened.acknowledged:
                 if packet_id in under_way:  # paho reports QoS 0 too, once it is written
                     self._backlog.acknowledge(under_way.pop(packet_id))
+            for packet_id, reason in happened.refused:
+                if packet_id in under_way:
+                    self._refusal(under_way.pop(packet_id), reason)
             self._changed.notify_all()
-        if happened.subscriptions_denied:
-            _log.warning("the MQTT broker does not let this device read %s", self._topics.set("+"))
+        for topic_filter in happened.denied:
+            self._complain(f"the MQTT broker does not let this device read {topic_filter}; check its access list")
         for topic, payload, retained in happened.received:
-            self._obey(topic, payload, retained=retained)
+            if self._birth is not None and topic == self._birth.topic:
+                self._welcome(self._birth, payload, retained=retained)
+            else:
+                self._obey(topic, payload, retained=retained)
+
+    def _refusal(self, parcel: Parcel, reason: str) -> None:
+        """The broker will not take a message. An event waits on, in its place; anything else is given up."""
+        topic = parcel.message.topic
+        self._complain(f"the MQTT broker does not take {topic} ({reason}); check its access list and limits")
+        if parcel.event_key is None:
+            self._backlog.acknowledge(parcel)
+        else:
+            self._refused_event = (parcel, time.monotonic() + self._retry.refused_s)
+
+    def _complain(self, sentence: str) -> None:
+        """Warn, but only once of each."""
+        if sentence not in self._complaints:
+            self._complaints.add(sentence)
+            _log.warning("%s", sentence)
+
+    def _welcome(self, birth: Birth, payload: bytes, *, retained: bool) -> None:
+        """Somebody has said `online`. What is retained was said before this session, which began with all."""
+        if payload == b"online" and not retained:
+            self._repeat_at = time.monotonic() + random.uniform(0, birth.longest_delay_s)  # noqa: S311 - no secret
+
+    def _lasted_s(self) -> float:
+        """How long the session lasted that has just ended; 0 if none had begun."""
+        return 0.0 if self._accepted_at is None else time.monotonic() - self._accepted_at
 
     def _parted(self) -> bool:
         """Closing: say goodbye once all else is said or the time for it is over; True when that arrived."""
@@ -260,17 +342,21 @@ class MqttPublisher:
         return self._closing_since is None
 
     def _new_session(self) -> Session:
-        client_id = self._config.client_id or f"{self._topics.base}-{self._topics.node}"
         will = status_message(self._topics, online=False)
-        return Session(self._config, self._credentials, client_id=client_id, will=will)
+        return Session(self._config, self._credentials, client_id=self._client_id, will=will)
 
-    def _note(self, sentence: str, *, refused: bool) -> None:
+    @property
+    def _client_id(self) -> str:
+        return self._config.client_id or f"{self._topics.base}-{self._topics.node}"
+
+    def _note(self, error: PublishError) -> None:
         """Keep why there is no session, and log it unless that was just said."""
         if not self._wanted():
             return
-        if sentence != self._last_error:
+        sentence = str(error)
+        if sentence != self._warned or self._lasted_s() >= self._retry.contest_s:
             _log.warning("%s", sentence)
-        self._refused, self._last_error = refused, sentence
+        self._refused, self._last_error, self._warned = isinstance(error, Refused), sentence, sentence
 
     def _obey(self, topic: str, payload: bytes, *, retained: bool) -> None:
         source = self._topics.source_of(topic, "set")

@@ -15,6 +15,11 @@ class Outbox(Protocol):
         """Messages given up because the outbox was full."""
         ...
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what waits now outlives the process."""
+        ...
+
     def add(self, message: Message) -> int:
         """Keep a message behind all others, giving up the oldest if there is no room; return its key."""
         ...
@@ -48,6 +53,11 @@ class MemoryOutbox:
     def dropped(self) -> int:
         """Messages given up because the outbox was full."""
         return self._dropped
+
+    @property
+    def lasting(self) -> bool:
+        """Never."""
+        return False
 
     def add(self, message: Message) -> int:
         """Keep a message behind all others, giving up the oldest if there is no room; return its key."""

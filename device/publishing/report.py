@@ -7,7 +7,7 @@ from the clock, so that a replay says the same.
 from dataclasses import dataclass
 from typing import Literal
 
-from device.config import Mode
+from device.config import LogLevel, Mode
 
 CONTRACT = 1
 """The version of the topics and payloads, published as `schema` in `info`."""
@@ -107,4 +107,8 @@ class Response:
     paused: bool
     """The setting now in force."""
     mode: Mode
+    """The setting now in force."""
+    model: str
+    """The model that now hears."""
+    log_level: LogLevel
     """The setting now in force."""

@@ -1,6 +1,6 @@
 """What the pipeline observes of one source, as messages. Pure: samples become dates here, and nothing is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from device.config import Mode
 from device.hearing.decision import Event, Music, Step
@@ -18,6 +18,8 @@ class _Identity:
 
     id: str
     started: float
+    onset: int
+    """The sample that `started` dates."""
 
 
 class Reporter:
@@ -27,16 +29,32 @@ class Reporter:
         self, *, topics: Topics, source: str, model: str, mode: Mode, state_interval_s: float, origin: float
     ) -> None:
         self.mode: Mode = mode
+        self.model = model
         self._topics = topics
         self._source = source
         self._state_topic = topics.state(source)
-        self._model = model
         self._interval_samples = state_interval_s * SAMPLE_RATE
         self._origin = origin
         self._heard = 0
         self._said: tuple[Music, str] | None = None
+        self._report: StateReport | None = None
         self._said_at = 0
         self._open: _Identity | None = None
+
+    @property
+    def said(self) -> tuple[Music, str] | None:
+        """State and reason as they were said last."""
+        return self._said
+
+    def playing(self, heard_until: int) -> tuple[str, float] | None:
+        """The id of the music that is on, and when it was heard last; None while none is.
+
+        Args:
+            heard_until: how far it was heard, in samples.
+        """
+        if self._open is None:
+            return None
+        return self._open.id, self._open.started + (heard_until - self._open.onset) / SAMPLE_RATE
 
     def observed(self, observation: Observation) -> list[Message]:
         """Messages after one more patch."""
@@ -59,6 +77,14 @@ class Reporter:
             messages += self._state(Music.UNKNOWN, reason, self._heard, None, None)
         return messages
 
+    def restated(self) -> list[Message]:
+        """The state once more, as it was judged last, under the model and mode that are now in force."""
+        if self._report is None:
+            return []
+        self._report = replace(self._report, model=self.model, mode=self.mode)
+        said = state_messages(self._topics, self._source, self._report)
+        return [message for message in said if message.topic == self._state_topic]
+
     def restarted(self, origin: float) -> None:
         """The source is opened anew: its samples count from zero again."""
         self._origin, self._heard, self._said_at = origin, 0, 0
@@ -73,11 +99,12 @@ class Reporter:
             since=self._date(since),
             updated=self._date(self._heard),
             level_dbfs=level_dbfs,
-            model=self._model,
+            model=self.model,
             mode=self.mode,
             paused=reason == "paused",
             reason=reason,
         )
+        self._report = report
         return state_messages(self._topics, self._source, report)
 
     def _events(self, step: Step) -> list[Message]:
@@ -86,7 +113,7 @@ class Reporter:
     def _event(self, event: Event) -> EventReport:
         if self._open is None:
             started = self._date(event.started)
-            self._open = _Identity(event_id(self._topics.node, self._source, started), started)
+            self._open = _Identity(event_id(self._topics.node, self._source, started), started, event.started)
         identity, duration_s = self._open, None
         if event.ended is not None:
             # From the samples, not from the dates, which may have been corrected in between.
@@ -100,7 +127,7 @@ class Reporter:
             duration_s=duration_s,
             peak=event.peak,
             mean=event.mean,
-            model=self._model,
+            model=self.model,
         )
 
     def _date(self, sample: int) -> float:

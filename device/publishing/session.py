@@ -17,26 +17,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from device.config import MqttConfig
+from device.config import MqttConfig, MqttProtocol
 from device.errors import ConfigurationError, PublishError
-from device.publishing.credentials import Credentials, read_credentials
+from device.publishing import refusal
+from device.publishing.credentials import Credentials, TlsSocket, read_credentials
 from device.publishing.message import Message
-
-CONNECT_TIMEOUT_S = 5.0
-"""For each of TCP connection, TLS handshake and CONNACK."""
+from device.publishing.refusal import Mute
 
 _LOOK_UP_S = 0.1  # how often a connection attempt looks whether it is still wanted
 
-# CONNACK return codes (MQTT 3.1.1, table 3.1) as paho 2 names them.
-_WRONG_LOGIN = ("Bad user name or password", "Not authorized")
-_WRONG_CLIENT = ("Client identifier not valid",)
+_PROTOCOLS: dict[MqttProtocol, MQTTProtocolVersion] = {"3.1.1": paho.MQTTv311, "5": paho.MQTTv5}
 
-
-class Refused(PublishError):  # noqa: N818 - "refused" is what happened, like SourceLost
-    """The broker answered and will not have this device; trying again soon is pointless."""
+_MOST_UNDER_WAY = 65_535  # MQTT 5, section 3.2.2.3.3: what holds where the broker names no Receive Maximum
 
 
 @dataclass(slots=True)
@@ -45,13 +42,16 @@ class Happened:
 
     acknowledged: list[int] = field(default_factory=list)
     """Packet ids that `Session.send` returned."""
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    """Packet ids that the broker will not take, and its reason; MQTT 5 only."""
     received: list[tuple[str, bytes, bool]] = field(default_factory=list)
     """Topic, payload, and whether it was retained by the broker."""
-    subscriptions_denied: int = 0
+    denied: list[str] = field(default_factory=list)
+    """Subscriptions that the broker does not allow."""
 
 
 class Session:
-    """A clean session (MQTT 3.1.1): the broker remembers nothing of this device but what it retained.
+    """A clean session: the broker remembers nothing of this device but what it retained.
 
     What must not be lost waits in the outbox, so the broker may lose its memory too; and a command sent while
     the device was away would surprise whoever meets its effect hours later.
@@ -67,15 +67,24 @@ class Session:
         """
         if config.host is None:
             raise ConfigurationError("[mqtt] host is not set")
-        self._host, self._port, self._keepalive_s = config.host, config.port, config.keepalive_s
+        self._config = config
+        self._host, self._port = config.host, config.port
+        self._client_id = client_id
+        self._has_certificate = config.cert_file is not None
         self._username = credentials.username
         self._connack: ReasonCode | None = None
         self._happened = Happened()
+        self._unanswered: dict[int, float] = {}  # packet id -> when it was sent, monotonic; the oldest first
+        self._filters: dict[int, str] = {}
+        self._ended_by: PublishError | None = None
+        self.most_under_way = _MOST_UNDER_WAY
+        """How many messages with QoS 1 the broker takes before it has acknowledged the first."""
+        protocol = _PROTOCOLS[config.protocol]
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            clean_session=True,
-            protocol=paho.MQTTv311,
+            clean_session=None if protocol == paho.MQTTv5 else True,  # MQTT 5: paho's clean start at first
+            protocol=protocol,
             reconnect_on_failure=False,
         )
         client.max_inflight_messages = 0  # no limit of paho's: the backlog has its own
@@ -89,6 +98,7 @@ class Session:
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
         self._client = client
 
     @property
@@ -96,20 +106,28 @@ class Session:
         """Whether the connection stands."""
         return self._client.socket() is not None
 
-    def connect(self, *, timeout_s: float = CONNECT_TIMEOUT_S, wanted: Callable[[], bool] = lambda: True) -> None:
+    @property
+    def ending(self) -> PublishError:
+        """Why the connection no longer stands."""
+        if self._ended_by is not None:
+            return self._ended_by
+        return PublishError(f"{self._broker} ended the connection; trying again")
+
+    def connect(self, *, wanted: Callable[[], bool] = lambda: True) -> None:
         """Connect and wait until the broker has accepted.
 
+        The TCP connection, the TLS handshake and the broker's answer may each take the settings' `timeout_s`.
+
         Args:
-            timeout_s: for the TCP connection, the TLS handshake and the broker's answer, each.
             wanted: asked while waiting; once it says no, the attempt fails.
 
         Raises:
             Refused: the broker does not accept the credentials or the client.
             PublishError: the broker cannot be reached, or does not speak MQTT.
         """
-        self._client.connect_timeout = timeout_s
+        timeout_s = self._client.connect_timeout = self._config.timeout_s
         try:
-            self._client.connect(self._host, self._port, self._keepalive_s)
+            self._client.connect(self._host, self._port, self._config.keepalive_s)
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
             raise PublishError(self._sentence(error)) from error
         deadline = time.monotonic() + timeout_s
@@ -118,22 +136,38 @@ class Session:
         reason, alive = self._connack, self.alive
         if reason is None or reason.is_failure:
             self.abort()
+        if reason is None and self._ended_by is not None:
+            raise self._ended_by
         if reason is None:
             what = "does not answer" if alive else "closes the connection instead of answering"
-            raise PublishError(f"{self._broker} {what}; check [mqtt] port and tls")
+            hint = ", and whether it wants a certificate of this device (cert_file)"
+            wanting = self._config.tls and not self._has_certificate
+            raise PublishError(f"{self._broker} {what}; check [mqtt] port and tls{hint if wanting else ''}")
         if reason.is_failure:
-            raise self._refusal(reason.getName())
+            raise refusal.of_session(
+                reason.getName(), broker=self._broker, username=self._username, protocol=self._config.protocol
+            )
 
     def subscribe(self, topic_filter: str) -> None:
         """Ask for messages, QoS 1."""
-        self._client.subscribe(topic_filter, qos=1)
+        _, packet_id = self._client.subscribe(topic_filter, qos=1)
+        if packet_id is not None:  # None: the connection has just gone
+            self._filters[packet_id] = topic_filter
+            self._unanswered[packet_id] = time.monotonic()
 
     def send(self, message: Message) -> int:
         """Hand a message over; return the packet id by which `step` reports its acknowledgement."""
-        return self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain).mid
+        sent = self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+        if message.qos:
+            self._unanswered[sent.mid] = time.monotonic()
+        return sent.mid
 
     def step(self, *, timeout_s: float, wake: socket.socket | None = None) -> Happened:
-        """Read and write what is due; wait for that at most `timeout_s`, or until `wake` can be read."""
+        """Read and write what is due; wait for that at most `timeout_s`, or until `wake` can be read.
+
+        A broker that has owed an acknowledgement for longer than the settings' `timeout_s` hangs: the connection
+        is dropped then.
+        """
         connection: Any = self._client.socket()
         if connection is None:
             return self._take()
@@ -152,7 +186,24 @@ class Session:
             result = self._client.loop_write()
         if not result:
             self._client.loop_misc()
+        if isinstance(connection, TlsSocket) and connection.alert is not None:
+            self._ended_by = refusal.of_alert(
+                connection.alert, broker=self._broker, has_certificate=self._has_certificate
+            )
+        if self.alive and self._overdue():
+            self._give_up()
         return self._take()
+
+    def _overdue(self) -> bool:
+        oldest = next(iter(self._unanswered.values()), None)
+        return oldest is not None and time.monotonic() - oldest > self._config.timeout_s
+
+    def _give_up(self) -> None:
+        self._ended_by = Mute(
+            f"{self._broker} holds the connection but no longer answers (it may hang, or the network is down); "
+            "trying again"
+        )
+        self.abort()
 
     def disconnect(self) -> None:
         """Part in order: the broker does not publish the last will. The connection is gone afterwards."""
@@ -172,16 +223,36 @@ class Session:
         happened, self._happened = self._happened, Happened()
         return happened
 
-    def _on_connect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
+    def _on_connect(
+        self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
+    ) -> None:
         self._connack = reason
+        self.most_under_way = getattr(properties, "ReceiveMaximum", _MOST_UNDER_WAY)
 
-    def _on_publish(self, _client: paho.Client, _data: Any, packet_id: int, _reason: Any, _more: Any) -> None:
-        self._happened.acknowledged.append(packet_id)
+    def _on_disconnect(self, _client: paho.Client, _data: Any, flags: Any, reason: ReasonCode, _more: Any) -> None:
+        if self._ended_by is not None or self._connack is None:
+            return
+        if flags.is_disconnect_packet_from_server:
+            self._ended_by = refusal.of_ending(reason.getName(), broker=self._broker, client_id=self._client_id)
+        elif reason == ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout"):
+            self._give_up()  # paho's own, after a ping without an answer
+
+    def _on_publish(
+        self, _client: paho.Client, _data: Any, packet_id: int, reason: ReasonCode, _more: Any
+    ) -> None:
+        self._unanswered.pop(packet_id, None)
+        if reason.is_failure:
+            self._happened.refused.append((packet_id, reason.getName().lower()))
+        else:
+            self._happened.acknowledged.append(packet_id)
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: Any, _packet_id: int, reasons: list[ReasonCode], _more: Any
+        self, _client: paho.Client, _data: Any, packet_id: int, reasons: list[ReasonCode], _more: Any
     ) -> None:
-        self._happened.subscriptions_denied += sum(reason.is_failure for reason in reasons)
+        self._unanswered.pop(packet_id, None)
+        topic_filter = self._filters.pop(packet_id, "")
+        if any(reason.is_failure for reason in reasons):
+            self._happened.denied.append(topic_filter)
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
@@ -194,24 +265,16 @@ class Session:
     def _broker(self) -> str:
         return f"the MQTT broker at {self._host}:{self._port}"
 
-    def _refusal(self, name: str) -> PublishError:
-        if name in _WRONG_LOGIN and self._username is None:
-            return Refused(f"{self._broker} wants a user name; set [mqtt] username and password_file")
-        if name in _WRONG_LOGIN:
-            return Refused(
-                f"{self._broker} refuses the user {self._username!r}; check [mqtt] username and password_file"
-            )
-        if name in _WRONG_CLIENT:
-            return Refused(f"{self._broker} refuses the client id; set another [mqtt] client_id")
-        return PublishError(f"{self._broker} accepts no connection now: {name.lower()}")
-
     def _sentence(self, error: OSError | UnicodeError) -> str:
         match error:
             case ssl.SSLCertVerificationError():
                 why = error.verify_message.rstrip(".")
                 said = f"{self._broker} cannot be trusted: {why}; check [mqtt] host and ca_file"
             case ssl.SSLError():
-                said = f"{self._broker} does not speak TLS ({error.reason}); check [mqtt] port and tls"
+                alert = refusal.of_alert(
+                    error.reason or "", broker=self._broker, has_certificate=self._has_certificate
+                )
+                said = str(alert)
             case socket.gaierror() | UnicodeError():
                 said = f"there is no host {self._host!r} on this network; check [mqtt] host"
             case ConnectionRefusedError():
@@ -225,7 +288,7 @@ class Session:
         return said
 
 
-def connect_once(config: MqttConfig, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str | None:
+def connect_once(config: MqttConfig) -> str | None:
     """Try the broker, as `oido check` does: None if it accepts this device, else one sentence why not.
 
     The client id is a random one and there is no last will: a daemon that runs beside is not thrown out.
@@ -233,7 +296,7 @@ def connect_once(config: MqttConfig, *, timeout_s: float = CONNECT_TIMEOUT_S) ->
     try:
         client_id = f"oido-check-{secrets.token_hex(4)}"
         session = Session(config, read_credentials(config), client_id=client_id, will=None)
-        session.connect(timeout_s=timeout_s)
+        session.connect()
     except (ConfigurationError, PublishError) as error:
         return str(error)
     session.disconnect()

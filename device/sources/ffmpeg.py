@@ -56,6 +56,10 @@ def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
             # HLS comes in segments of several seconds; read at their own pace they leave no gaps to mistake
             # for loss.
             options = ["-re"]
+    if not is_local(url) and not url.startswith("file:"):
+        # A live stream is looked into for 5 s by default before a sample comes. Two are enough to find its sound,
+        # and after a loss it is heard again so much sooner.
+        options = ["-analyzeduration", "2000000", *options]
     return [
         program,
         *("-nostdin", "-hide_banner", "-loglevel", "error"),

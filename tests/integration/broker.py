@@ -45,31 +45,41 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """PEM files of a broker and of the authority that signed it."""
+    """PEM files of a broker, of a device, and of the authority that signed both."""
 
     authority: Path
     certificate: Path
     key: Path
+    device_certificate: Path
+    device_key: Path
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """An authority of our own, as plain as most recipes make them, and a certificate of it for `localhost`."""
+    """An authority of our own, as plain as most recipes make them, and two of it: `localhost` and a device."""
     made = Certificates(
-        authority=directory / "ca.pem", certificate=directory / "broker.pem", key=directory / "broker.key"
+        authority=directory / "ca.pem",
+        certificate=directory / "broker.pem",
+        key=directory / "broker.key",
+        device_certificate=directory / "device.pem",
+        device_key=directory / "device.key",
     )
     authority_key = directory / "ca.key"
     new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     _quietly(
         [*new, "-subj", "/CN=oido test authority", "-keyout", str(authority_key), "-out", str(made.authority)]
     )
-    _quietly(
-        [
-            *[*new, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-            *["-addext", "basicConstraints=critical,CA:FALSE"],
-            *["-CA", str(made.authority), "-CAkey", str(authority_key)],
-            *["-keyout", str(made.key), "-out", str(made.certificate)],
-        ]
-    )
+    for name, certificate, key in (
+        ("localhost", made.certificate, made.key),
+        ("attic", made.device_certificate, made.device_key),
+    ):
+        _quietly(
+            [
+                *[*new, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
+                *["-addext", "basicConstraints=critical,CA:FALSE"],
+                *["-CA", str(made.authority), "-CAkey", str(authority_key)],
+                *["-keyout", str(key), "-out", str(certificate)],
+            ]
+        )
     return made
 
 
@@ -81,7 +91,12 @@ class Mosquitto:
     """One broker, which may be started, stopped, killed and started again on its port; it remembers nothing."""
 
     def __init__(
-        self, directory: Path, *, passwords: dict[str, str] | None = None, tls: Certificates | None = None
+        self,
+        directory: Path,
+        *,
+        passwords: dict[str, str] | None = None,
+        tls: Certificates | None = None,
+        wants_certificate: bool = False,
     ) -> None:
         """Write the configuration.
 
@@ -89,6 +104,7 @@ class Mosquitto:
             directory: for the configuration and the log.
             passwords: of each user; None lets everybody in.
             tls: None speaks plain MQTT.
+            wants_certificate: with TLS, whether a device must show one of the same authority.
         """
         self.port = free_port()
         self.tls = tls
@@ -111,6 +127,8 @@ class Mosquitto:
             lines.append(f"password_file {file}")
         if tls is not None:
             lines += [f"certfile {tls.certificate}", f"keyfile {tls.key}"]
+        if tls is not None and wants_certificate:
+            lines += [f"cafile {tls.authority}", "require_certificate true"]
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self) -> None:
@@ -126,6 +144,16 @@ class Mosquitto:
     def kill(self) -> None:
         """End it at once, without a word to anybody."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it hang: the kernel still accepts connections and bytes for it, but nothing is ever answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Kill it and start it on the same port."""
@@ -145,6 +173,7 @@ class Mosquitto:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)  # if it is frozen
             self._process.wait(DEADLINE_S)
             self._process = None
 

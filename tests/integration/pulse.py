@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes.util import find_library
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,16 @@ class Pulse:
 @pytest.fixture
 def pulse(tmp_path: Path) -> Iterator[Pulse]:
     """A PulseAudio of the test's own, with one microphone plugged in; needs no sound card or session."""
+    with sound_server(tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def sound_server(directory: Path) -> Iterator[Pulse]:
+    """A PulseAudio with one microphone, that keeps its files in `directory`.
+
+    Skips the test where something it needs is not installed.
+    """
     for program in ("pulseaudio", "pactl", "paplay"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed (apt install pulseaudio pulseaudio-utils)")
@@ -71,7 +82,7 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
         pytest.skip("PortAudio is not installed (apt install libportaudio2)")
     if not any(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
         pytest.skip("ALSA's PulseAudio plugin is not installed (apt install libasound2-plugins)")
-    folder = tmp_path / "pulse"
+    folder = directory / "pulse"
     runtime = folder / "runtime"
     for private in (folder, runtime):
         private.mkdir(mode=0o700)

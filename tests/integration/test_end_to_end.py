@@ -51,7 +51,7 @@ def configuration(folder: Path, port: int) -> str:
     """A configuration file: the default microphone, a broker, a state that follows soon."""
     file = folder / "config.toml"
     file.write_text(
-        f'[node]\nname = "den"\n[[source]]\nname = "room"\nkind = "microphone"\n'
+        f'[node]\nname = "den"\nstate_dir = "{folder / "state"}"\n[[source]]\nname = "room"\nkind = "microphone"\n'
         f'[decision]\nmin_off_s = 1.0\n[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
     )
     return str(file)

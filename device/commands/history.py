@@ -1,0 +1,116 @@
+"""`oido history`: when music played, from the history that the daemon keeps."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from device.commands.options import add_config
+from device.config import load
+from device.errors import UsageError
+from device.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
+from device.state import state_directory
+
+Row = dict[str, str | float | int]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `history`."""
+    add_config(parser)
+    parser.add_argument(
+        "--since", type=moment, metavar="DATE", help="ISO 8601, local time unless it says otherwise (default: all)"
+    )
+    parser.add_argument("--until", type=moment, metavar="DATE", help="the same; not included (default: now)")
+    parser.add_argument("--source", metavar="NAME", help="of this source only")
+    parser.add_argument("--daily", action="store_true", help="minutes of music a day, from midnight to midnight")
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="of the daemon (default: as configured)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="a table for spreadsheets")
+    form.add_argument("--json", action="store_true", help="a JSON line each")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print intervals, or daily totals."""
+    since = -math.inf if arguments.since is None else arguments.since
+    until = time.time() if arguments.until is None else arguments.until
+    if since >= until:
+        raise UsageError("--since must lie before --until")
+    directory = arguments.state_dir or state_directory(load(arguments.config))
+    form = "csv" if arguments.csv else "json" if arguments.json else "text"
+    with reading(directory / FILE) as connection:
+        found = intervals(connection, since=since, until=until, source=arguments.source)
+        if arguments.daily:
+            write(map(daily_row, daily_totals(found, since=since, until=until)), _DAILY, sys.stdout, form=form)
+        else:
+            write(map(interval_row, found), _INTERVALS, sys.stdout, form=form)
+    return 0
+
+
+_INTERVALS = ("source", "started", "ended", "duration_s", "peak", "mean", "model", "id")
+_DAILY = ("day", "source", "music_min", "intervals")
+_WIDTHS = {"source": 16, "started": 29, "ended": 29, "duration_s": 11, "day": 10, "music_min": 9}
+
+
+def interval_row(interval: Interval) -> Row:
+    """One interval, times local with their offset."""
+    return {
+        "source": interval.source,
+        "started": _local(interval.started),
+        "ended": _local(interval.ended),
+        "duration_s": round(interval.ended - interval.started, 3),
+        "peak": interval.peak,
+        "mean": interval.mean,
+        "model": interval.model,
+        "id": interval.id,
+    }
+
+
+def daily_row(total: DailyTotal) -> Row:
+    """One day of one source."""
+    return {
+        "day": total.day.isoformat(),
+        "source": total.source,
+        "music_min": round(total.music_min, 2),
+        "intervals": total.intervals,
+    }
+
+
+def write(rows: Iterable[Row], header: Sequence[str], stream: TextIO, *, form: str) -> None:
+    """Print rows as `csv`, `json` (a line each) or `text` (columns for reading)."""
+    print_row: Callable[[Row], object]
+    if form == "json":
+
+        def print_row(row: Row) -> None:
+            print(json.dumps(row), file=stream)
+
+    elif form == "csv":
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(header)
+
+        def print_row(row: Row) -> None:
+            table.writerow(row.values())
+
+    else:
+        shown = [name for name in header if name in _WIDTHS or name == header[-1] == "intervals"]
+        print("  ".join(f"{name:<{_WIDTHS.get(name, 0)}}" for name in shown).rstrip(), file=stream)
+
+        def print_row(row: Row) -> None:
+            print("  ".join(f"{row[name]!s:<{_WIDTHS.get(name, 0)}}" for name in shown).rstrip(), file=stream)
+
+    for row in rows:
+        print_row(row)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 date or time; local unless it has an offset."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _local(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,78 @@
+"""What `oido check` asks of the machine itself: does its clock tell the time, and is there room on its disk?"""
+
+import ctypes
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from device.config import Config
+from device.state import state_directory
+
+EARLIEST_YEAR, LATEST_YEAR = 2025, 2100
+"""A Raspberry Pi has no clock of its own: without a network it starts where it stopped, or in 1970."""
+
+ENOUGH_BYTES = 100 * 2**20
+"""Of free disk. Ten thousand waiting events take five or so; the rest is for everything else that writes there."""
+
+_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+_SYSTEMD = Path("/run/systemd/system")
+_TIMEX_BYTES = 512
+"""More than `struct timex` has on any architecture; all zero, it asks and sets nothing."""
+_TIME_ERROR = 5
+"""adjtimex(2): the clock is not synchronised. `timedatectl` shows the same."""
+
+
+def judge_clock(now: float, *, synchronised: bool | None) -> tuple[bool, str]:
+    """Whether the clock can be believed, and what to say about it.
+
+    Args:
+        now: seconds since the epoch.
+        synchronised: whether a time server keeps it; None: this cannot be told.
+    """
+    date = datetime.fromtimestamp(now, UTC)
+    shown = f"{date:%Y-%m-%d %H:%M:%S} UTC"
+    if not EARLIEST_YEAR <= date.year <= LATEST_YEAR:
+        return False, f"{shown} cannot be: events are dated by it; set it, or sudo timedatectl set-ntp true"
+    if synchronised is False:
+        return False, f"{shown}, which no time server keeps: events are dated by it; sudo timedatectl set-ntp true"
+    return True, shown if synchronised else f"{shown} (whether a time server keeps it cannot be told here)"
+
+
+def is_synchronised() -> bool | None:
+    """Whether a time server keeps the clock; None where nobody here would know, as in a container."""
+    if _SYNCHRONISED.exists():
+        return True
+    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
+    if adjtimex is None:
+        return None
+    state = int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    if 0 <= state < _TIME_ERROR:
+        return True
+    # Elsewhere the host may keep the clock without this kernel's knowing.
+    return False if state == _TIME_ERROR and _SYSTEMD.exists() else None
+
+
+def judge_disk(directory: Path, free_bytes: int) -> tuple[bool, str]:
+    """Whether what must not be lost can be kept.
+
+    Args:
+        directory: where the outbox and the history are.
+        free_bytes: in its file system.
+    """
+    free = f"{directory}: {free_bytes / 2**20:,.0f} MB free"
+    if free_bytes < ENOUGH_BYTES:
+        return False, f"{free}; events that wait for the broker may be lost: make room, or set [node] state_dir"
+    return True, free
+
+
+def disk(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[bool, str]:
+    """Judge the state directory, or the directory in which it would be made."""
+    wanted = state_directory(config, environment)
+    # The file system's root is there, so this ends.
+    there = next(each for each in (wanted, *wanted.absolute().parents) if each.exists())
+    try:
+        return judge_disk(wanted, shutil.disk_usage(there).free)
+    except OSError as error:
+        return False, f"{wanted} cannot be looked at: {error.strerror}; set [node] state_dir"

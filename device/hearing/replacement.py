@@ -1,0 +1,31 @@
+"""A model that was asked for from afar: loaded and tried before it may replace the one that hears."""
+
+import math
+
+import numpy as np
+
+from device.config import ModelConfig
+from device.errors import ModelError
+from device.hearing.classifier import FIRST_PATCH_SAMPLES, Classifier
+from device.hearing.models import LoadedModel, installed_models, load_model
+
+
+def load_replacement(name: str, config: ModelConfig) -> LoadedModel:
+    """Load an installed model and let it judge a second of silence.
+
+    Args:
+        name: of an installed model. Unlike in the configuration it cannot be a path: anybody who may send commands
+            could otherwise have any file read.
+        config: where models are, and the TFLite runtime.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be used here.
+    """
+    known = [path.stem for path in installed_models(config.directory)]
+    if name not in known:
+        raise ModelError(f"no model is named {name!r}; installed: {', '.join(known) or 'none'}")
+    model = load_model(name, directory=config.directory, runtime=config.runtime)
+    probability = Classifier(model).answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32)).probability
+    if not (math.isfinite(probability) and 0 <= probability <= 1):
+        raise ModelError(f"model {name!r} gives {probability} for silence, which is no probability")
+    return model

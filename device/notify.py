@@ -1,0 +1,121 @@
+"""What systemd is told, over the socket it names in NOTIFY_SOCKET; nothing happens where it names none.
+
+The protocol is a datagram of `KEY=value` lines: see sd_notify(3). It is spoken here, in twenty lines, so that the
+device needs no library for it.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+_PATIENCE_S = 0.5
+"""How long a manager that is busy (ten messages wait unread) is waited for."""
+
+_LONGEST_STATUS = 200
+"""Characters of STATUS=: it is one line in `systemctl status`."""
+
+
+def datagram(**fields: str | int) -> bytes:
+    """The message with these fields, `READY=1` and the like.
+
+    Raises:
+        ValueError: a value holds a line break, which would begin another field.
+    """
+    lines = [f"{key}={value}" for key, value in fields.items()]
+    for line in lines:
+        if "\n" in line or "\r" in line:
+            raise ValueError(f"{line!r} is more than one line")
+    return "\n".join(lines).encode()
+
+
+def address(name: str) -> str:
+    """The socket's address of what NOTIFY_SOCKET holds: a path, or `@` and an abstract name (unix(7))."""
+    return f"\0{name[1:]}" if name.startswith("@") else name
+
+
+def watchdog_interval_s(environment: Mapping[str, str], *, pid: int) -> float | None:
+    """How often at least systemd wants `WATCHDOG=1` of this process; None: never. See sd_watchdog_enabled(3)."""
+    try:
+        interval_s = int(environment["WATCHDOG_USEC"]) / 1e6
+        wanted_of = int(environment.get("WATCHDOG_PID", pid))
+    except (KeyError, ValueError):
+        return None
+    return interval_s if interval_s > 0 and wanted_of == pid else None
+
+
+class Notifier:
+    """Tells the service manager how the daemon is; from one thread.
+
+    A manager that does not answer is no reason to fail: what cannot be sent is dropped.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        pid: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open nothing that was not asked for.
+
+        Args:
+            environment: where NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID stand.
+            pid: of this process; None: ask.
+            clock: CLOCK_MONOTONIC, seconds.
+        """
+        name = environment.get("NOTIFY_SOCKET", "")
+        self._address = address(name) if name.startswith(("/", "@")) else None
+        self._clock = clock
+        self._status = ""
+        self._socket: socket.socket | None = None
+        interval_s = watchdog_interval_s(environment, pid=os.getpid() if pid is None else pid)
+        # Half of what is allowed is what sd_watchdog_enabled(3) advises; a quarter survives a busy moment.
+        self._feed_every_s = interval_s / 4 if interval_s else None
+        self._fed_at: float | None = None
+
+    def ready(self) -> None:
+        """Everything stands that does not depend on the world outside."""
+        self._send(READY=1)
+
+    def status(self, line: str) -> None:
+        """Say how things are, in words; repeated only when it changes."""
+        line = " ".join(line.split())[:_LONGEST_STATUS]
+        if line != self._status and self._send(STATUS=line):
+            self._status = line
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` ends it."""
+        self._send(RELOADING=1, MONOTONIC_USEC=int(self._clock() * 1e6))
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self._send(STOPPING=1)
+
+    def alive(self) -> None:
+        """Feed the watchdog, if there is one and it is time."""
+        if self._feed_every_s is None:
+            return
+        now = self._clock()
+        if self._fed_at is None or now - self._fed_at >= self._feed_every_s:
+            self._fed_at = now
+            self._send(WATCHDOG=1)
+
+    def close(self) -> None:
+        """Let go of the socket. Idempotent."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, **fields: str | int) -> bool:
+        """Whether it was sent."""
+        if self._address is None:
+            return False
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._socket.settimeout(_PATIENCE_S)
+            self._socket.sendto(datagram(**fields), self._address)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,258 @@
+"""device.listener, device.progress, device.crew: who hangs is noticed, and nothing sticks."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from fakes import FakeSource, blocks_of
+from hearing_fakes import FakeModel, RecordingPublisher, noise
+from supervised import Hang, HangingModel, HangingPublisher, HangingSource
+
+from device.config import DecisionConfig, SourceConfig, SourceKind
+from device.crew import Crew
+from device.errors import SourceLost
+from device.hearing.decision import Music
+from device.hearing.models import Model
+from device.listener import Listener
+from device.publishing.message import Topics
+from device.sources.backoff import Backoff
+from device.sources.base import Source
+
+SOUND = blocks_of(noise(4.0))
+LATER_S = 1_000.0
+"""Longer than anything may take."""
+
+
+def listener_of(
+    open_source: Callable[[], Source],
+    publisher: RecordingPublisher,
+    *,
+    kind: SourceKind = "microphone",
+    model: Model | None = None,
+    backoff: Backoff | None = None,
+) -> Listener:
+    """One that hears music in everything."""
+    return Listener(
+        SourceConfig(name="mic", kind=kind, path="x", url="x"),
+        open_source=open_source,
+        model=model or FakeModel([0.8]),
+        decision=DecisionConfig(min_on_s=0),
+        mode="balanced",
+        topics=Topics("oido", "attic"),
+        publisher=publisher,
+        state_interval_s=0.5,
+        telemetry_interval_s=60.0,
+        origin=0.0,
+        backoff=backoff or Backoff(first_s=3600, longest_s=3600),
+    )
+
+
+@contextmanager
+def at_work(listener: Listener, *hangs: Hang) -> Iterator[Listener]:
+    """Start it; at the end let it go on and stop it."""
+    listener.start()
+    try:
+        yield listener
+    finally:
+        for hang in hangs:
+            hang.release()
+        listener.stop()
+        assert listener.join(20)
+
+
+def kinds(publisher: RecordingPublisher) -> list[str]:
+    """Of all events, in order."""
+    return [json.loads(payload)["event_type"] for payload in publisher.payloads("event")]
+
+
+def later() -> float:
+    """A time at which everything is overdue."""
+    return time.monotonic() + LATER_S
+
+
+def test_a_read_that_hangs_is_not_heard_and_says_so() -> None:
+    """ON does not stick: the guard publishes `offline` in its place, once."""
+    hang, publisher = Hang(), RecordingPublisher()
+    with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher), hang) as listener:
+        assert publisher.wait_for("music", "ON")
+        assert hang.reached.wait(20)
+        for _ in range(3):
+            listener.guard(later())
+        assert publisher.payloads("availability")[-1] == "offline"
+        assert json.loads(publisher.payloads("state")[-1])["reason"] == "no audio"
+        assert publisher.payloads("availability").count("offline") == 2  # the other at the start
+        assert listener.said == (Music.UNKNOWN, "no audio")
+
+
+def test_a_listener_in_time_is_left_alone() -> None:
+    """The guard publishes nothing, and nobody is overdue."""
+    hang, publisher = Hang(), RecordingPublisher()
+    with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher), hang) as listener:
+        assert publisher.wait_for("music", "ON")
+        assert hang.reached.wait(20)
+        said = len(publisher.messages)
+        now = time.monotonic()
+        listener.guard(now)
+        assert not listener.progress.overdue(now)
+        assert len(publisher.messages) == said
+
+
+def test_what_was_only_late_goes_on() -> None:
+    """After the hang it is heard again: the same music, without a second start."""
+    hang, publisher = Hang(), RecordingPublisher()
+    with at_work(listener_of(lambda: HangingSource(SOUND, hang, SOUND), publisher), hang) as listener:
+        assert hang.reached.wait(20)
+        listener.guard(later())
+        hang.release()
+        assert publisher.wait_for("availability", "online", times=2)
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert publisher.payloads("music")[-1] == "ON"
+
+
+def test_a_recording_is_not_guarded() -> None:
+    """A slow disk must not change what a replay says."""
+    hang, publisher = Hang(), RecordingPublisher()
+    with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher, kind="file"), hang) as listener:
+        assert hang.reached.wait(20)
+        said = len(publisher.messages)
+        listener.guard(later())
+        assert len(publisher.messages) == said
+
+
+def hang_in_open(hang: Hang, publisher: RecordingPublisher) -> Listener:
+    """It never comes back from opening the source."""
+
+    def open_source() -> Source:
+        hang()
+        return FakeSource(stays_open=True)
+
+    return listener_of(open_source, publisher)
+
+
+def hang_in_read(hang: Hang, publisher: RecordingPublisher) -> Listener:
+    """It never comes back from reading."""
+    return listener_of(lambda: HangingSource(SOUND, hang), publisher)
+
+
+def hang_in_inference(hang: Hang, publisher: RecordingPublisher) -> Listener:
+    """It never comes back from the model."""
+    source = FakeSource(SOUND, stays_open=True)
+    return listener_of(lambda: source, publisher, model=HangingModel(hang, after=2))
+
+
+@pytest.mark.parametrize("make", [hang_in_open, hang_in_read, hang_in_inference])
+def test_a_hang_starves_the_watchdog(make: Callable[[Hang, RecordingPublisher], Listener]) -> None:
+    """Whatever hangs, the crew is not well any more."""
+    hang, publisher, crew = Hang(), RecordingPublisher(), Crew()
+    listener = make(hang, publisher)
+    crew.start([listener])
+    assert hang.reached.wait(20)
+    assert crew.guard(time.monotonic())
+    assert not crew.guard(later())
+    assert "online" not in publisher.payloads("availability")[-1:]
+    hang.release()
+    crew.stop()
+    assert listener.join(20)
+
+
+def test_a_publisher_that_hangs_starves_it_too() -> None:
+    """And the guard, which would publish as well, does not hang with it."""
+    hang, crew = Hang(), Crew()
+    publisher = HangingPublisher(hang, "music_started")
+    listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
+    crew.start([listener])
+    assert hang.reached.wait(20)
+    assert not crew.guard(later())
+    hang.release()
+    crew.stop()
+
+
+def test_a_published_absence_feeds_it() -> None:
+    """While it waits to look for a lost source, and only that long."""
+    publisher, crew = RecordingPublisher(), Crew()
+    listener = listener_of(lambda: FakeSource(failures=[SourceLost("gone")]), publisher)
+    crew.start([listener])
+    assert publisher.wait_for("state", "no audio")
+    until = time.monotonic() + 20
+    while listener.progress.doing != "waiting" and time.monotonic() < until:
+        time.sleep(0.001)
+    assert crew.guard(time.monotonic() + LATER_S)  # the wait is between half an hour and an hour
+    assert not crew.guard(time.monotonic() + 3_700)
+    crew.stop()
+    assert listener.tally.losses == 1
+
+
+def test_a_pause_feeds_it() -> None:
+    """Nobody hears, by command, and the thread shows itself."""
+    publisher, crew = RecordingPublisher(), Crew()
+    listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
+    listener.command(b'{"paused": true}')
+    crew.start([listener])
+    assert publisher.wait_for("state", '"paused":true')
+    assert crew.guard(time.monotonic())
+    crew.stop()
+    assert listener.join(20)
+
+
+def test_who_hangs_is_left_behind_and_its_music_closed() -> None:
+    """A stop event and `offline`; what the thread says after that is not published."""
+    hang, publisher, crew = Hang(), RecordingPublisher(), Crew()
+    listener = listener_of(lambda: HangingSource(SOUND, hang, SOUND), publisher)
+    crew.start([listener])
+    assert hang.reached.wait(20)
+    crew.stop()
+    assert kinds(publisher) == ["music_started", "music_stopped"]
+    assert publisher.payloads("availability")[-1] == "offline"
+    said = len(publisher.messages)
+    hang.release()
+    assert listener.join(20)
+    assert len(publisher.messages) == said
+
+
+def test_counts_outlive_the_source() -> None:
+    """Overruns add up over losses; none is hidden by opening it again."""
+    lossy = [replace(SOUND[0], overruns=3), *SOUND[1:]]
+    publisher = RecordingPublisher()
+    sources = [FakeSource(lossy, failures=[SourceLost("gone")]), FakeSource(lossy, stays_open=True)]
+    backoff = Backoff(first_s=0.001, longest_s=0.001)
+    listener = listener_of(lambda: sources.pop(0), publisher, backoff=backoff)
+    with at_work(listener):
+        assert publisher.wait_for("availability", "online", times=2)
+        assert publisher.wait_for("state", "music", times=2)
+    assert (listener.tally.opens, listener.tally.losses) == (2, 1)
+    assert listener.tally.overruns == 6
+    assert listener.tally.decisions == listener.tally.patches
+    assert sum(listener.tally.inference.counts) == listener.tally.decisions
+
+
+def test_the_crew_says_what_it_hears() -> None:
+    """One line for people, and figures for machines."""
+    publisher, crew = RecordingPublisher(), Crew()
+    listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
+    crew.start([listener])
+    assert publisher.wait_for("music", "ON")
+    assert crew.words() == "mic: music"
+    (figures,) = crew.figures()
+    assert (figures.name, figures.music) == ("mic", "ON")
+    assert not crew.command("hall", b"{}")
+    crew.stop()
+    assert not crew.alive
+    assert "listen mic" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_stream_that_always_breaks_off_is_asked_for_ever_more_rarely() -> None:
+    """A second of sound is no success: the waits grow to the longest."""
+    backoff = Backoff(first_s=0.001, longest_s=0.032, jitter=0)
+    sources = [FakeSource(SOUND, failures=[SourceLost("cut")]) for _ in range(6)]
+    sources.append(FakeSource(stays_open=True))
+    publisher = RecordingPublisher()
+    listener = listener_of(lambda: sources.pop(0), publisher, kind="stream", backoff=backoff)
+    with at_work(listener):
+        assert publisher.wait_for("availability", "offline", times=7)
+        listener.stop()
+        assert listener.join(20)
+    assert backoff.next_s() == 0.032
