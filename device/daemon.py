@@ -7,13 +7,11 @@ the daemon, SIGHUP reads the configuration again.
 
 import logging
 import platform
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Self
 
 import device
@@ -31,6 +29,7 @@ from device.publishing.message import Topics, info_message
 from device.publishing.publisher import Publisher
 from device.publishing.report import DeviceInfo
 from device.publishing.stdout import StdoutPublisher
+from device.signals import signals
 from device.sources.base import Source
 from device.state import State
 from device.telemetry import hardware, resident_mb
@@ -119,16 +118,16 @@ class _Daemon:
 
     def run(self, *, drain_s: float, reread: ReadConfig | None) -> int:
         """Start everything, supervise it, and end it in order; the exit code."""
-        with _signals(reload=reread is not None) as signals:
+        with signals(reload=reread is not None) as asked:
             self._begin_to_publish()
             self._serve_metrics()
             self._crew.start([self._listener(source) for source in self._config.source])
             self._notifier.ready()
-            while not signals.stop.wait(POLL_S):
+            while not asked.stop.wait(POLL_S):
                 if self._publisher.ended or self._crew.crashed or not self._crew.alive:
                     break
-                if reread is not None and signals.reload.is_set():
-                    signals.reload.clear()
+                if reread is not None and asked.reload.is_set():
+                    asked.reload.clear()
                     self._reload(reread)
                 self._look_after()
             self._notifier.stopping()
@@ -311,37 +310,6 @@ class _Daemon:
             _log.error("%s", error)
             code = max(code, error.exit_code)
         return code
-
-
-class _Signals:
-    """What signals asked for."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.reload = threading.Event()
-
-
-@contextmanager
-def _signals(*, reload: bool) -> Iterator[_Signals]:
-    """Events that signals set. Signals reach only the main thread; elsewhere nothing is changed."""
-    asked = _Signals()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        asked.stop.set()
-
-    def reread(_signal: int, _frame: FrameType | None) -> None:
-        asked.reload.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop} | ({signal.SIGHUP: reread} if reload else {})
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _load(config: Config) -> LoadedModel:

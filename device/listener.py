@@ -4,7 +4,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -20,12 +19,12 @@ from device.pipeline import Observation, listen
 from device.publishing.command import Command, CommandError, parse_command
 from device.publishing.message import Message, Topics, response_message, telemetry_message
 from device.publishing.publisher import Publisher
-from device.publishing.report import Response, Telemetry
+from device.publishing.report import Response
 from device.publishing.reporter import Reporter
 from device.sources.backoff import Backoff
-from device.sources.base import SAMPLE_RATE, Source
+from device.sources.base import Source
 from device.tally import Tally
-from device.telemetry import cpu_temperature_c, resident_mb
+from device.vitals import Vitals
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ class Listener:
         self._publisher = publisher
         self._journal = journal or Journal()
         self._flat_line_limit_s = config.flat_line_limit_s
-        self._telemetry_samples = telemetry_interval_s * SAMPLE_RATE
+        self._vitals = Vitals(self.tally, telemetry_interval_s=telemetry_interval_s)
         self._origin = origin
         self._backoff = backoff or Backoff(longest_s=config.retry_limit_s)
         self._reporter = Reporter(
@@ -128,12 +127,6 @@ class Listener:
         self._let_go = False
         """Whether the source was closed for a pause, which may be over before it has ended."""
         self._source: Source | None = None
-        self._costs_ms: deque[float] = deque(maxlen=256)
-        self._clipping = 0.0
-        self._patches = 0
-        self._overruns_before = self._invalid_before = 0
-        self._telemetry_due = self._telemetry_samples
-        self._began = time.monotonic()
         # A daemon thread: a driver that hangs in a read cannot be interrupted and must not hold the exit.
         self._thread = threading.Thread(target=self._run, name=f"listen {config.name}", daemon=True)
 
@@ -248,14 +241,12 @@ class Listener:
     def _listen_once(self) -> bool:
         """Open the source and hear it to its end. False when there is nothing more to come."""
         self.progress = progress.opening(time.monotonic())
-        self.tally.opens += 1
-        self._overruns_before, self._invalid_before = self.tally.overruns, self.tally.invalid
+        self._vitals.opened()
         decision = Decision(rules(self._decision_config, self._model, self._reporter.mode))
         self._decision = decision
         self._heard_since = None
         origin = time.time() if self._origin is None else self._origin
         self._reporter.restarted(origin)
-        self._telemetry_due = self._telemetry_samples
         self._let_go = False
         source = self._source = self._open_source()
         if self._stopping.is_set():  # `stop` may have missed this one
@@ -320,16 +311,11 @@ class Listener:
                 self._heard_since = now
             if now - self._heard_since >= SETTLED_S:
                 self._backoff.reset()
-            self._costs_ms.append(observation.cost_s * 1000)
-        self._clipping += observation.health.clipping
-        self._patches += 1
-        self._count(observation)
+        self._vitals.observed(observation)
         self._say(lambda: self._reporter.observed(observation))
-        if observation.heard >= self._telemetry_due:
-            self._telemetry_due = observation.heard + self._telemetry_samples
-            telemetry = telemetry_message(self._topics, self.name, self._telemetry(observation))
-            self._publisher.publish(telemetry)
-            self._clipping, self._patches = 0.0, 0
+        telemetry = self._vitals.telemetry(observation, self._publisher)
+        if telemetry is not None:
+            self._publisher.publish(telemetry_message(self._topics, self.name, telemetry))
 
     def _note(self, decision: Decision) -> None:
         """Let it be known how far the music that is on was heard, should this process be killed."""
@@ -337,33 +323,6 @@ class Listener:
         playing = None if until is None else self._reporter.playing(until)
         if playing is not None:
             self._journal.playing(self.name, *playing)
-
-    def _count(self, observation: Observation) -> None:
-        tally, health = self.tally, observation.health
-        if observation.condition != "ended":
-            tally.patches += 1
-            tally.level_dbfs = health.level_dbfs
-        if observation.condition == "hearing":
-            tally.decisions += 1
-            tally.inference.add(observation.cost_s)
-        # The pipeline counts from zero each time a source is opened.
-        tally.overruns = self._overruns_before + health.overruns
-        tally.invalid = self._invalid_before + health.invalid
-
-    def _telemetry(self, observation: Observation) -> Telemetry:
-        costs = sorted(self._costs_ms)
-        return Telemetry(
-            level_dbfs=observation.health.level_dbfs,
-            clipping=self._clipping / self._patches,
-            inference_p50_ms=costs[len(costs) // 2] if costs else None,
-            inference_p95_ms=costs[int(0.95 * len(costs))] if costs else None,
-            overruns=self.tally.overruns,
-            rss_mb=resident_mb(),
-            cpu_temperature_c=cpu_temperature_c(),
-            uptime_s=time.monotonic() - self._began,
-            queued_events=self._publisher.queued_events,
-            dropped_events=self._publisher.dropped_events,
-        )
 
     def _say_silent(self, reason: str) -> None:
         self._say(lambda: self._reporter.silent(reason))
