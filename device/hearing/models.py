@@ -56,7 +56,8 @@ def model_directories(directory: str | None = None) -> tuple[Path, ...]:
     program: inside the package when installed, beside it in a checkout.
     """
     package = Path(__file__).resolve().parent.parent
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    # Not Path.home(): a service's user may have none, which is no reason to fail.
+    data = Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"))  # noqa: PTH111
     bundled = package / "models"
     return (
         *((Path(directory).expanduser(),) if directory else ()),
