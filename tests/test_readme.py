@@ -1,0 +1,205 @@
+"""README.md and README.es.md: one content in two languages, and nothing in it that the code does not do."""
+
+import inspect
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from device.cli import COMMANDS as DEVICE_COMMANDS
+from device.config import Config, SourceConfig, load
+from device.publishing.message import Topics
+from export.cli import COMMANDS as EXPORT_COMMANDS
+
+ROOT = Path(__file__).parents[1]
+ENGLISH, SPANISH = "README.md", "README.es.md"
+EXAMPLE = (ROOT / "systemd" / "config.example.toml").read_text(encoding="utf-8")
+
+both = pytest.mark.parametrize("name", [ENGLISH, SPANISH])
+
+
+def text_of(name: str) -> str:
+    """A README, whole."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str) -> list[str]:
+    """Its fenced code blocks, each with its language."""
+    return re.findall(r"^```.*?^```$", text_of(name), re.MULTILINE | re.DOTALL)
+
+
+def prose(name: str) -> str:
+    """What is left without them."""
+    return re.sub(r"^```.*?^```$", "", text_of(name), flags=re.MULTILINE | re.DOTALL)
+
+
+def code_spans(name: str) -> list[str]:
+    """Its code within lines, on one line each."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(name))]
+
+
+def headings(name: str) -> list[str]:
+    """The marks of its headings: their number, order and depth."""
+    return re.findall(r"^#+(?= )", prose(name), re.MULTILINE)
+
+
+def table_shapes(name: str) -> list[int]:
+    """How many cells each row of its tables has."""
+    rows = [line for line in prose(name).splitlines() if line.startswith("|")]
+    return [len(re.split(r"(?<!\\)\|", row)) - 2 for row in rows]
+
+
+def links(name: str) -> list[str]:
+    """Where its links lead, in order, without the one to the other language."""
+    found = re.findall(r"\]\(([^)]+)\)", prose(name))
+    return [link for link in found if link not in (ENGLISH, SPANISH)]
+
+
+def numbers(name: str) -> Counter[str]:
+    """The numbers of its prose and tables, without separators of thousands: 10,000 here, 10 000 there."""
+    joined = re.sub(r"(?<=\d)[,\N{NO-BREAK SPACE}](?=\d{3}\b)", "", prose(name))
+    return Counter(re.findall(r"\d+(?:\.\d+)*", joined))
+
+
+def commands(name: str, prog: str) -> set[str]:
+    """The words that follow a program's name in its code."""
+    code = "\n".join([*blocks(name), *code_spans(name)])
+    return set(re.findall(rf"(?:^|[\s/]){prog} ([a-z]+)\b", code, re.MULTILINE))
+
+
+def published_topics() -> Iterator[str]:
+    """Every topic of the contract, in the READMEs' notation."""
+    topics = Topics("oido", "<node>")
+    for name, member in vars(Topics).items():
+        if isinstance(member, property):
+            yield getattr(topics, name)
+        elif inspect.isfunction(member) and list(inspect.signature(member).parameters) == ["self", "source"]:
+            yield member(topics, "<source>")
+
+
+def uncommented() -> str:
+    """The example configuration with every key that is commented out put into force."""
+    return re.sub(r"^# (?=[a-z_]+ = )", "", EXAMPLE, flags=re.MULTILINE)
+
+
+def settings_listed() -> set[str]:
+    """`section.key` for every key of the example configuration."""
+    table = tomllib.loads(uncommented())
+    table["source"] = table["source"][0]
+    return {f"{section}.{key}" for section, keys in table.items() for key in keys}
+
+
+def settings_known() -> set[str]:
+    """`section.key` for every setting of device.config."""
+    config = Config()
+    sections = {entry.name: getattr(config, entry.name) for entry in fields(Config)}
+    sections["source"] = SourceConfig()
+    return {f"{name}.{entry.name}" for name, section in sections.items() for entry in fields(section)}
+
+
+def test_each_language_links_to_the_other() -> None:
+    """Right under the title."""
+    assert text_of(ENGLISH).splitlines()[2] == f"[Español]({SPANISH})"
+    assert text_of(SPANISH).splitlines()[2] == f"[English]({ENGLISH})"
+
+
+def test_both_have_the_same_headings() -> None:
+    """As many, as deep, in the same order."""
+    assert headings(SPANISH) == headings(ENGLISH)
+
+
+def test_both_have_the_same_code_blocks() -> None:
+    """Byte for byte."""
+    assert blocks(SPANISH) == blocks(ENGLISH)
+
+
+def test_both_have_the_same_code_within_lines() -> None:
+    """Commands, topics, options, keys and paths are not translated."""
+    assert set(code_spans(SPANISH)) == set(code_spans(ENGLISH))
+
+
+def test_both_have_the_same_tables() -> None:
+    """Row by row as many cells."""
+    assert table_shapes(SPANISH) == table_shapes(ENGLISH)
+
+
+def test_both_have_the_same_numbers() -> None:
+    """Each as often."""
+    assert numbers(SPANISH) == numbers(ENGLISH)
+
+
+def test_both_have_the_same_links() -> None:
+    """In the same order."""
+    assert links(SPANISH) == links(ENGLISH)
+
+
+@both
+def test_every_linked_file_exists(name: str) -> None:
+    """In the repository, from its root."""
+    assert [link for link in links(name) if "://" not in link and not (ROOT / link).exists()] == []
+
+
+@both
+def test_every_script_exists(name: str) -> None:
+    """What is to be run with `python` or `bash` is there."""
+    code = "\n".join([*blocks(name), *code_spans(name)])
+    scripts = re.findall(r"(?:^|\s)(?:python|bash) (tests/\S+)", code, re.MULTILINE)
+    assert scripts
+    assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+@both
+def test_the_commands_of_the_device_are_all_there(name: str) -> None:
+    """Every command of `oido`, and none that does not exist."""
+    assert commands(name, "oido") == {command.name for command in DEVICE_COMMANDS}
+
+
+@both
+def test_the_commands_of_the_workstation_exist(name: str) -> None:
+    """No command of `oido-export` that does not exist."""
+    mentioned = commands(name, "oido-export")
+    assert mentioned
+    assert mentioned <= {command.name for command in EXPORT_COMMANDS}
+
+
+@both
+def test_the_table_of_topics_is_the_contract(name: str) -> None:
+    """Every topic, and none that is never used."""
+    listed = re.findall(r"^\| `(oido/[^`]+)` \|", text_of(name), re.MULTILINE)
+    assert sorted(listed) == sorted(published_topics())
+
+
+@both
+def test_the_configuration_shown_is_accepted(name: str, tmp_path: Path) -> None:
+    """The small example can be copied as it is."""
+    (block,) = (block for block in blocks(name) if block.startswith("```toml"))
+    path = tmp_path / "config.toml"
+    path.write_text(block.removeprefix("```toml").removesuffix("```"), encoding="utf-8")
+    assert load(path, {}).mqtt.host == "192.168.1.10"
+
+
+def test_every_key_of_the_example_configuration_is_accepted(tmp_path: Path) -> None:
+    """Also those that are commented out, with the values that stand there."""
+    path = tmp_path / "config.toml"
+    path.write_text(uncommented(), encoding="utf-8")
+    assert load(path, {}).mqtt.max_queued_events == 10_000
+
+
+def test_the_example_configuration_lists_every_setting() -> None:
+    """Every section and key of device.config, as the READMEs say."""
+    assert settings_listed() == settings_known()
+
+
+@both
+@pytest.mark.parametrize("sound", ["clean", "level", "room"])
+def test_the_figures_are_those_of_the_bundled_model(name: str, sound: str) -> None:
+    """Rounded to three decimals, with their intervals."""
+    metrics = json.loads((ROOT / "models" / "logistic.json").read_text(encoding="utf-8"))["metrics"][sound]
+    measures = [metrics[column] for column in ("accuracy", "f1", "precision", "recall", "roc_auc")]
+    cells = [f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]" for each in measures]
+    assert f"| {' | '.join([sound, str(metrics['rows']), *cells])} |" in text_of(name).splitlines()
