@@ -136,7 +136,7 @@ def report(
     )
 
 
-def _ratio(part: float, whole: float) -> float:
+def _ratio(part: float | np.number, whole: float | np.number) -> float:
     return float(part / whole) if whole else 0.0
 
 

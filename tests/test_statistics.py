@@ -81,7 +81,7 @@ def test_the_window_slides() -> None:
 def test_syllables_show_as_modulation_at_4_hz() -> None:
     """Noise whose loudness moves at 4 Hz has a larger share of 3.2 to 6 Hz than steady noise."""
     steady = noise(6.0)
-    moving = steady * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * time_axis(6)))
+    moving = (steady * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * time_axis(6)))).astype(np.float32)
     band = "modulation_low_3", "modulation_high_3"
     assert all(value(name, moving) > value(name, steady) + 1 for name in band)
 

@@ -93,7 +93,8 @@ class Stream:
         if rate != SAMPLE_RATE:
             samples = soxr.resample(samples, rate, SAMPLE_RATE)
         # Lossy codecs and resampling overshoot full scale; a converter would have clipped there.
-        return cast("FloatArray", np.clip(samples, -1.0, 1.0))
+        clipped: FloatArray = np.clip(samples, -1.0, 1.0)
+        return clipped
 
 
 @dataclass(frozen=True, slots=True)
