@@ -26,6 +26,9 @@ Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 MqttProtocol = Literal["3.1.1", "5"]
 
+_LONGEST_TEXT = 4_096
+"""Characters; no path is longer."""
+
 _TOPIC_SAFE = "letters, digits, '-', '_' and '.', at most 64"
 
 
@@ -287,7 +290,7 @@ def _parse(text: str, hint: Any) -> Any:
 def _build(kind: type[Any], table: Any, where: str, section: str) -> Any:
     """Make a settings dataclass of a TOML table."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where}: [{section}] must be a section, not {table!r}")
+        raise ConfigurationError(f"{where}: [{section}] must be a section, not {_shown(table)}")
     hints = get_type_hints(kind)
     known = {entry.name: entry for entry in fields(kind)}
     values = {}
@@ -321,7 +324,7 @@ def _check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if value not in choices:
-            raise ConfigurationError(f"{label}: {value!r} is not one of {', '.join(map(repr, choices))}")
+            raise ConfigurationError(f"{label}: {_shown(value)} is not one of {', '.join(map(repr, choices))}")
         return value
     if float in members and isinstance(value, int) and not isinstance(value, bool):
         # What no float can hold is refused by the range, like any other number that is too large.
@@ -329,16 +332,29 @@ def _check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
         value = float(value) if -largest <= value <= largest else math.inf if value > 0 else -math.inf
     if type(value) not in members:
         wanted = " or ".join(_WORDS[member] for member in members if member in _WORDS)
-        raise ConfigurationError(f"{label}: {value!r} must be {wanted}")
+        raise ConfigurationError(f"{label}: {_shown(value)} must be {wanted}")
+    if isinstance(value, str) and ("\0" in value or len(value) > _LONGEST_TEXT):
+        # Neither a path nor anything that MQTT carries can hold it.
+        raise ConfigurationError(
+            f"{label}: text of at most {_LONGEST_TEXT} characters is allowed, and no NUL character among them"
+        )
     if "low" in entry.metadata and not entry.metadata["low"] <= value <= entry.metadata["high"]:
         low, high = entry.metadata["low"], entry.metadata["high"]
-        raise ConfigurationError(f"{label}: {value!r} must lie between {low:g} and {high:g}")
+        raise ConfigurationError(f"{label}: {_shown(value)} must lie between {low:g} and {high:g}")
     if entry.metadata.get("topic") and not _is_topic_safe(value):
-        raise ConfigurationError(f"{label}: {value!r} becomes part of a topic and may hold {_TOPIC_SAFE}")
+        raise ConfigurationError(f"{label}: {_shown(value)} becomes part of a topic and may hold {_TOPIC_SAFE}")
     return value
 
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _shown(value: object) -> str:
+    """The value as an error repeats it; Python writes out no number of thousands of digits."""
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):
+        return "what it is set to"
 
 
 def _is_topic_safe(text: str) -> bool:

@@ -1,6 +1,7 @@
 """The interval history: when music played, one row a finished interval, and its sums by day."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
+from typing import Any
 
 from device.database import is_damage, open_database, open_read_only, set_aside, transaction
 from device.errors import OidoError
 from device.publishing.message import Message
-from device.publishing.pairs import read_event
+from device.publishing.pairs import LATEST, read_event
 
 _log = logging.getLogger(__name__)
 
@@ -180,19 +182,21 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         OidoError: there is no history, or it cannot be read.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - False, too, for a name that no file can have
         raise OidoError(
             f"there is no history at {path}; set [history] enabled = true for `oido run`, "
             "or say --state-dir (a systemd service keeps it in /var/lib/oido)"
         )
     try:
         connection = open_read_only(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise OidoError(f"the history {path} cannot be read: {error}") from error
     try:
         yield connection
     except sqlite3.Error as error:
         raise OidoError(f"the history {path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:  # how the sqlite3 module fails to quote a broken schema
+        raise OidoError(f"the history {path} cannot be read: it is damaged") from error
     finally:
         connection.close()
 
@@ -206,10 +210,25 @@ def intervals(
         " WHERE ended > ? AND started < ? AND (? IS NULL OR source = ?) ORDER BY started, row",
         (since, until, source, source),
     )
+    damaged = 0
     for row in rows:
-        yield Interval(
-            **dict(zip(("id", "source", "started", "ended", "peak", "mean", "model"), row, strict=True))
-        )
+        interval = _interval(row)
+        if interval is None:
+            damaged += 1
+        else:
+            yield interval
+    if damaged:
+        _log.warning("%d intervals of the history are unreadable and were left out", damaged)
+
+
+def _interval(row: tuple[Any, ...]) -> Interval | None:
+    """The interval, unless damage to the disk has left something else in its place."""
+    id_, source, started, ended, peak, mean, model = row
+    texts = all(isinstance(text, str) for text in (id_, source, model))
+    numbers = all(isinstance(number, float) for number in (started, ended, peak, mean))
+    if not (texts and numbers and 0 <= started <= ended <= LATEST and 0 <= mean <= 1 and 0 <= peak <= 1):
+        return None
+    return Interval(id=id_, source=source, started=started, ended=ended, peak=peak, mean=mean, model=model)
 
 
 def daily_totals(

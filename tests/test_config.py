@@ -275,3 +275,16 @@ def test_any_bytes_are_read_or_refused(folder: Path, content: bytes) -> None:
     """Also those that are no TOML."""
     found = read_or_error(folder, content)
     assert isinstance(found, Config) or str(found).startswith(str(folder))
+
+
+@pytest.mark.parametrize("text", ["[mqtt]\nport = 0xVALUE", "[mqtt]\nhost = 0xVALUE", "[log]\nlevel = 0xVALUE"])
+def test_a_number_that_python_does_not_write_out_is_refused(folder: Path, text: str) -> None:
+    """A hexadecimal number of thousands of digits is an error in one sentence like any other."""
+    assert "what it is set to" in sentence(folder, text.replace("VALUE", "f" * 5_000))
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "x" * 4_097])
+@pytest.mark.parametrize("key", ["mqtt]\nhost", "mqtt]\nca_file", "node]\nstate_dir", "model]\ndirectory"])
+def test_text_that_nothing_can_hold_is_refused(folder: Path, key: str, text: str) -> None:
+    """Neither a file name nor a field of MQTT holds a NUL or has no end."""
+    assert "text of at most 4096 characters" in sentence(folder, f'[{key} = "{text}"')

@@ -270,3 +270,45 @@ def test_the_command_prints_daily_totals(path: Path, history: History, capsys: p
         "music_min": 1.5,
         "intervals": 1,
     }
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"], ["--daily"]])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("id", b"\xff"),
+        ("ended", 1e300),
+        ("ended", -1.0),
+        ("peak", b"\xff"),
+        ("source", b"\xff"),
+        ("mean", 2.0),
+    ],
+)
+def test_an_interval_that_damage_has_changed_is_left_out(
+    path: Path,
+    form: list[str],
+    column: str,
+    value: object,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others are printed, and the loss is said."""
+    history = History(path, retention_days=1)
+    history.add(interval(1))
+    history.add(interval(2, source="hall"))
+    history.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(f"UPDATE interval SET {column} = ? WHERE row = 1", (value,))  # noqa: S608 - ours
+    connection.close()
+    assert main(["history", "--state-dir", str(path.parent), *form]) == 0
+    printed = capsys.readouterr().out
+    assert "hall" in printed
+    assert "bar" not in printed
+    assert "1 intervals of the history are unreadable and were left out" in caplog.text
+
+
+def test_a_state_directory_that_no_file_can_be_in_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name too long for the operating system is like one that is not there."""
+    assert main(["history", "--state-dir", "x" * 5_000]) == 1
+    assert capsys.readouterr().err.startswith("oido: error: there is no history at xxx")

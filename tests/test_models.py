@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hearing_fakes import scene, sidecar_document
+from hearing_fakes import scene, sidecar_document, sidecar_of
 
-from device.errors import ModelError
+from device.errors import ModelError, UnknownModelError
 from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models import installed_models, load_model, model_directories
+from device.hearing.models import LoadedModel, installed_models, load_model, model_directories
 from device.hearing.statistics import NAMES
+from device.sources.base import FloatArray
 
 BUNDLED = Path(__file__).parents[1] / "models"
 
@@ -124,3 +125,50 @@ def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     model = load_model(str(install(tmp_path, kind="telepathy")))
     with pytest.raises(ModelError, match=r"kind 'telepathy'; this program knows .*statistics"):
         Classifier(model)
+
+
+def test_labels_that_are_not_the_columns_are_refused(tmp_path: Path) -> None:
+    """Labels for more columns than the model has make no answer."""
+    output = {"name": "probabilities", "labels": ["no_music", "speech", "music"]}
+    model = load_model(str(install(tmp_path, output=output)))
+    with pytest.raises(ModelError, match="answers with what is no probability of music"):
+        model.probability(np.zeros((1, len(NAMES)), np.float32))
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf, -0.5, 1.5])
+def test_what_is_no_probability_is_refused(answer: float) -> None:
+    """A model whose weights are damaged, checksum and all, is not heard."""
+
+    class Scripted:
+        description = "none"
+
+        def run(self, features: FloatArray) -> FloatArray:
+            return np.full((len(features), 2), answer, np.float32)
+
+    model = LoadedModel(sidecar_of(), Scripted())
+    with pytest.raises(ModelError, match="answers with what is no probability of music"):
+        model.probability(np.zeros((1, len(NAMES)), np.float32))
+
+
+def test_a_rounding_error_is_a_probability() -> None:
+    """A runtime's arithmetic may end a hair beyond 1."""
+
+    class Scripted:
+        description = "none"
+
+        def run(self, features: FloatArray) -> FloatArray:
+            return np.full((len(features), 2), 1 + 2e-7, np.float32)
+
+    assert LoadedModel(sidecar_of(), Scripted()).probability(np.zeros((1, len(NAMES)), np.float32)) == [1.0]
+
+
+def test_a_name_too_long_for_a_file_is_no_model() -> None:
+    """The operating system's refusal is the same error as an unknown name."""
+    with pytest.raises(UnknownModelError, match="no model can be named 'xxx"):
+        load_model("x" * 300)
+
+
+def test_a_directory_of_nobody_is_searched_in_vain() -> None:
+    """A home directory of a user who does not exist holds no models."""
+    with pytest.raises(UnknownModelError, match="no model is named 'absent'"):
+        load_model("absent", directory="~nobody-of-that-name/models")

@@ -91,6 +91,18 @@ def test_tflite_refuses_features_of_another_shape() -> None:
         runtime.run(np.zeros((1, 77), np.float32))
 
 
+@needs_tflite
+@needs_yamnet
+def test_damage_that_shows_only_when_a_tflite_model_runs_is_named() -> None:
+    """The file opens, but a buffer's offset is gone."""
+    content = bytearray(YAMNET.read_bytes())
+    content[252:256] = bytes(4)
+    with pytest.raises(
+        ModelError, match=r"damaged\.tflite: (the model cannot be run|not a usable TFLite model): \S"
+    ):
+        open_runtime(Path("damaged.tflite"), bytes(content), "").run(np.zeros((1, 15_600), np.float32))
+
+
 @pytest.mark.skipif("tflite_runtime" in _TFLITE, reason="tflite-runtime is installed here")
 def test_a_runtime_that_is_missing_is_named() -> None:
     """What to install, where a setting forces one that is not there."""

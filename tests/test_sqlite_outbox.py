@@ -350,3 +350,44 @@ def test_nothing_is_written_after_close(path: Path) -> None:
     outbox.acknowledge(key)
     outbox.close()
     assert on_disk(path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("id", {}),
+        ("id", None),
+        ("peak", "0.9"),
+        ("mean", [1]),
+        ("peak", 2),
+        ("started", "9999-12-31T23:59:59-20:00"),
+    ],
+)
+def test_a_start_that_damage_has_changed_needs_no_stop(path: Path, key: str, value: object) -> None:
+    """A payload that is still JSON but no longer what was said is not closed, and stops nobody from starting."""
+    outbox = SqliteOutbox(path, 10)
+    outbox.add(pair_event("music_started", 1))
+    outbox.close()
+    fields = json.loads(pair_event("music_started", 1).payload) | {key: value}
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE started SET payload = ?", (json.dumps(fields),))
+    connection.close()
+    again = SqliteOutbox(path, 10)
+    assert again.open_events() == ()
+    again.close()
+
+
+@pytest.mark.parametrize("noted", [float("inf"), -1.0, 1e300])
+def test_a_start_noted_at_no_time_is_left_alone(path: Path, noted: float) -> None:
+    """What cannot be dated cannot be closed."""
+    outbox = SqliteOutbox(path, 10)
+    outbox.add(pair_event("music_started", 1))
+    outbox.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE started SET noted = ?", (noted,))
+    connection.close()
+    again = SqliteOutbox(path, 10)
+    assert again.open_events() == ()
+    again.close()

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from device.errors import ModelError, UnknownModelError
 from device.hearing.runtimes import Runtime, TfliteName, open_runtime
 from device.hearing.sidecar import Sidecar
 from device.sources.base import FloatArray
+
+_ROUNDING = 1e-3
+"""How far beyond 0 and 1 the arithmetic of a runtime may carry a probability."""
 
 
 class Model(Protocol):
@@ -41,12 +46,21 @@ class LoadedModel:
     runtime: Runtime
 
     def probability(self, features: FloatArray) -> FloatArray:
-        """Calibrated probability of music: (n, ...) -> (n,)."""
+        """Calibrated probability of music: (n, ...) -> (n,).
+
+        Raises:
+            ModelError: the model does not take these features, or gives no probabilities.
+        """
         raw = self.runtime.run(features)
-        music = (
-            raw[:, self.sidecar.labels.index("music")] if raw.ndim > 1 and raw.shape[1] > 1 else raw.reshape(-1)
-        )
-        return self.sidecar.calibration(music)
+        labels = self.sidecar.labels
+        columns = raw.shape[1] if raw.ndim > 1 else 1
+        music = raw[:, labels.index("music")] if columns == len(labels) > 1 else raw.reshape(-1)
+        if music.shape != (len(features),) or not np.all(np.abs(music - 0.5) <= 0.5 + _ROUNDING):
+            raise ModelError(
+                f"model {self.sidecar.name!r} answers with what is no probability of music; "
+                f"its output {self.sidecar.output!r} is not what its description says: install both again"
+            )
+        return self.sidecar.calibration(np.clip(music, 0, 1))
 
 
 def model_directories(directory: str | None = None) -> tuple[Path, ...]:
@@ -60,7 +74,7 @@ def model_directories(directory: str | None = None) -> tuple[Path, ...]:
     data = Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"))  # noqa: PTH111
     bundled = package / "models"
     return (
-        *((Path(directory).expanduser(),) if directory else ()),
+        *((Path(os.path.expanduser(directory)),) if directory else ()),  # noqa: PTH111 - as above
         data / "oido" / "models",
         bundled if bundled.is_dir() else package.parent / "models",
     )
@@ -111,7 +125,10 @@ def _find(name: str, directory: str | None) -> Path:
         return Path(name)
     for folder in model_directories(directory):
         path = folder / f"{name}.json"
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # too long a name, or a folder that nobody may look into
+            raise UnknownModelError(f"no model can be named {name!r}: {path.parent}: {error.strerror}") from error
     known = ", ".join(path.stem for path in installed_models(directory)) or "none"
     raise UnknownModelError(f"no model is named {name!r}; installed: {known}")

@@ -73,9 +73,11 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base but Exception
             raise ModelError(f"{path}: not a usable ONNX model: {_first_line(error)}") from error
-        names = [tensor.name for tensor in self._session.get_outputs()]
-        if output not in names:
-            raise ModelError(f"{path}: has no output {output!r}; it has {', '.join(names)}")
+        outputs = {tensor.name: tensor.type for tensor in self._session.get_outputs()}
+        if output not in outputs:
+            raise ModelError(f"{path}: has no output {output!r}; it has {', '.join(outputs)}")
+        if not outputs[output].startswith("tensor(") or "string" in outputs[output]:
+            raise ModelError(f"{path}: its output {output!r} holds no numbers but {outputs[output]}")
         self._path = path
         self._output = output
         self._input = self._session.get_inputs()[0].name
@@ -125,8 +127,11 @@ class TfliteRuntime:
             value = _quantise(row.reshape(self._input["shape"]), self._input)
         except ValueError as error:
             raise ModelError(f"{self._path}: cannot take features of shape {row.shape}: {error}") from error
-        self._interpreter.set_tensor(self._input["index"], value)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input["index"], value)
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:  # some damage shows only now
+            raise ModelError(f"{self._path}: the model cannot be run: {_first_line(error)}") from error
         return _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output).reshape(-1)
 
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from device.publishing.message import Message, Topics, event_message
 from device.publishing.report import EventReport
 
+LATEST = 2.5e11
+"""Seconds since the epoch, in the year 9892: past that dates end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -36,9 +39,23 @@ def read_event(message: Message) -> Said | None:
             mean=fields["mean"],
             model=fields["model"],
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    if not _is_sound(report):
         return None
     return Said(topics=Topics(base, node), source=source, report=report)
+
+
+def _is_sound(report: EventReport) -> bool:
+    """Whether every value is of its type: what was read from a disk may be anything."""
+    texts = (report.event_type, report.id, report.model)
+    times = (report.started, report.started if report.ended is None else report.ended)
+    scores = (report.peak, report.mean)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(0 <= seconds <= LATEST for seconds in times)
+        and all(type(score) in (int, float) and 0 <= score <= 1 for score in scores)
+    )
 
 
 def closing(start: Said, ended: float) -> Message:

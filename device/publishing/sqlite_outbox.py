@@ -11,7 +11,7 @@ from pathlib import Path
 
 from device.database import is_damage, open_database, open_read_only, set_aside, transaction
 from device.publishing.message import Message
-from device.publishing.pairs import Said, closing, read_event
+from device.publishing.pairs import LATEST, Said, closing, read_event
 
 _log = logging.getLogger(__name__)
 
@@ -245,7 +245,7 @@ class SqliteOutbox:
         for topic, payload, noted in opened:
             message = _event(topic, payload)
             said = None if message is None else read_event(message)
-            if message is not None and said is not None and isinstance(noted, float):
+            if message is not None and said is not None and isinstance(noted, float) and 0 <= noted <= LATEST:
                 older[said.report.id] = (message, noted)
         self._open = older | self._open
         dropped = self._dropped
