@@ -12,6 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from device.config import MqttConfig
+from device.errors import ConfigurationError, PublishError
+from device.publishing.session import connected
+
 DEADLINE_S = 20.0
 """How long a test waits for something that must happen; only reached when it fails."""
 
@@ -200,3 +204,12 @@ class ScriptedBroker:
             digits.append(digit | (128 if size else 0))
             if not size:
                 return bytes(digits)
+
+
+def connect_once(config: MqttConfig) -> str | None:
+    """None if a broker accepts this device, else the sentence why not."""
+    try:
+        connected(config).disconnect()
+    except (ConfigurationError, PublishError) as error:
+        return str(error)
+    return None

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted_broker import DEADLINE_S, ScriptedBroker, eventually
+from scripted_broker import DEADLINE_S, ScriptedBroker, connect_once, eventually
 
 from device.config import MqttConfig
 from device.errors import ConfigurationError
 from device.publishing.message import Message, Topics, availability_message
 from device.publishing.mqtt import Birth, MqttPublisher
 from device.publishing.retry import Retry
-from device.publishing.session import connect_once
 from device.publishing.stdout import StdoutPublisher
 
 TOPICS = Topics("oido", "attic")

@@ -56,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
     if arguments.forget_discovery:
         return print_findings(forget(config), sys.stdout)
-    return print_findings(findings(config, open_source=open_source, try_broker=_try_broker), sys.stdout)
+    topics = Topics(config.mqtt.base_topic, config.node.name)
+    found = findings(config, open_source=open_source, try_broker=lambda mqtt: _try_broker(mqtt, topics))
+    return print_findings(found, sys.stdout)
 
 
 def print_findings(found: Iterator[Finding], stream: TextIO) -> int:
@@ -101,7 +103,7 @@ def findings(
     Args:
         config: as it would run.
         open_source: makes a source of its section.
-        try_broker: None if the broker accepts this device, else one sentence why not.
+        try_broker: None if the broker does all that the daemon needs, else one sentence why not.
     """
     yield Finding("configuration", ok=True, text=f"node {config.node.name!r}, {len(config.source)} source(s)")
     try:
@@ -188,10 +190,10 @@ def _broker(config: MqttConfig, try_broker: Callable[[MqttConfig], str | None]) 
     except OidoError as error:
         refusal = str(error)
     where = f"{config.host}:{config.port}"
-    return Finding("broker", ok=refusal is None, text=refusal or f"{where} accepts this device")
+    return Finding("broker", ok=refusal is None, text=refusal or f"{where} takes and gives messages")
 
 
-def _try_broker(config: MqttConfig) -> str | None:
-    from device.publishing.session import connect_once  # noqa: PLC0415 - paho only where there is a broker
+def _try_broker(config: MqttConfig, topics: Topics) -> str | None:
+    from device.publishing.trial import round_trip  # noqa: PLC0415 - paho only where there is a broker
 
-    return connect_once(config)
+    return round_trip(config, topics)

@@ -13,7 +13,8 @@ A map of the package; importing it imports nothing else, and paho-mqtt only come
     publisher     `Publisher`, the seam that the daemon speaks through
     stdout        `StdoutPublisher`: one JSON line a message
     mqtt          `MqttPublisher`: keeps a session with the broker, whatever happens to it
-    session       one connection to the broker; `connect_once` for `oido check`
+    session       one connection to the broker
+    trial         whether the broker does what the daemon needs, for `oido check`
     refusal       what a broker's codes mean, as sentences (pure)
     contest       whether another device uses the same client id
     discovery     what Home Assistant needs to know (pure); `forgetting` takes it back

@@ -288,16 +288,16 @@ class Session:
         return said
 
 
-def connect_once(config: MqttConfig) -> str | None:
-    """Try the broker, as `oido check` does: None if it accepts this device, else one sentence why not.
+def connected(config: MqttConfig) -> Session:
+    """A session of its own, for `oido check`.
 
-    The client id is a random one and there is no last will: a daemon that runs beside is not thrown out.
+    It has a random client id and no last will: a daemon that runs beside is not thrown out.
+
+    Raises:
+        ConfigurationError: the settings are unusable.
+        PublishError: the broker cannot be reached, or does not accept this device.
     """
-    try:
-        client_id = f"oido-check-{secrets.token_hex(4)}"
-        session = Session(config, read_credentials(config), client_id=client_id, will=None)
-        session.connect()
-    except (ConfigurationError, PublishError) as error:
-        return str(error)
-    session.disconnect()
-    return None
+    client_id = f"oido-check-{secrets.token_hex(4)}"
+    session = Session(config, read_credentials(config), client_id=client_id, will=None)
+    session.connect()
+    return session

@@ -97,6 +97,7 @@ class Mosquitto:
         passwords: dict[str, str] | None = None,
         tls: Certificates | None = None,
         wants_certificate: bool = False,
+        more: str = "",
     ) -> None:
         """Write the configuration.
 
@@ -105,6 +106,7 @@ class Mosquitto:
             passwords: of each user; None lets everybody in.
             tls: None speaks plain MQTT.
             wants_certificate: with TLS, whether a device must show one of the same authority.
+            more: a further line of configuration.
         """
         self.port = free_port()
         self.tls = tls
@@ -118,6 +120,7 @@ class Mosquitto:
             f"allow_anonymous {'true' if passwords is None else 'false'}",
             "log_type all",
             "log_dest stderr",
+            more,
         ]
         if passwords is not None:
             file = directory / "passwords"

@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 from broker import DEADLINE_S, Mosquitto, Subscriber, brokers, eventually, make_certificates, subscribers
+from scripted_broker import connect_once
 
 from device.config import MqttConfig, MqttProtocol
 from device.publishing.message import Message, Topics
 from device.publishing.mqtt import MqttPublisher
 from device.publishing.retry import Retry
-from device.publishing.session import connect_once
 
 pytestmark = pytest.mark.integration
 

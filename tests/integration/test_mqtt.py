@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from broker import DEADLINE_S, Line, Mosquitto, Subscriber, brokers, eventually, make_certificates, subscribers
+from scripted_broker import connect_once
 
 from device.config import MqttConfig
 from device.publishing.message import Message, Topics, event_message, state_messages
 from device.publishing.mqtt import MqttPublisher
 from device.publishing.report import EventReport, StateReport
 from device.publishing.retry import Retry
-from device.publishing.session import connect_once
+from device.publishing.trial import round_trip
 
 pytestmark = pytest.mark.integration
 
@@ -195,6 +196,23 @@ def test_the_right_password_lets_the_device_in(new_mosquitto: NewMosquitto, tmp_
     assert connect_once(config) is None
     with publisher_of(config) as publisher:
         assert eventually(lambda: publisher.connected)
+
+
+def test_a_check_publishes_and_reads_it_back(mosquitto: Mosquitto, subscribe: Subscribe) -> None:
+    """What others see of it keeps to the contract, and nothing stays behind."""
+    watcher = subscribe(mosquitto.port)
+    assert round_trip(mosquitto.config(), TOPICS) is None
+    assert eventually(lambda: len(watcher.payloads(TOPICS.response("check"))) == 1)
+    assert subscribe(mosquitto.port).payloads(TOPICS.response("check")) == []
+
+
+def test_a_check_finds_a_broker_that_swallows(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:
+    """Publishing is denied by the access list and acknowledged all the same: the check says so."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic read oido/#\n")
+    broker = new_mosquitto(more=f"acl_file {acl}")
+    said = round_trip(broker.config(timeout_s=1.0), TOPICS) or ""
+    assert "did not come back; allow it to write and read oido/attic/#" in said
 
 
 def test_a_wrong_password_is_reported_once_and_not_hammered(
