@@ -19,7 +19,7 @@ from device.changes import changes
 from device.config import Config, SourceConfig
 from device.crew import Crew
 from device.errors import ModelError, OidoError
-from device.hearing.models import LoadedModel, load_model
+from device.hearing.models import LoadedModel, configured_model
 from device.hearing.replacement import load_replacement
 from device.listener import Listener
 from device.metrics import Figures, render
@@ -100,7 +100,7 @@ class _Daemon:
         self._changing = threading.Lock()  # held while the configuration or the model is exchanged
         self._discovered: set[str] = set()
         """Topics at which Home Assistant was told of a source."""
-        self._model = _load(config)
+        self._model = configured_model(config.model)
         # A replay says what it hears and leaves no trace: what waits here is the live daemon's.
         self._state = State(config) if given is None and origin is None else None
         self._publisher = self._make_publisher(config)
@@ -169,7 +169,7 @@ class _Daemon:
         change = changes(self._config, config)
         if self._state is not None:
             self._state.must_fit(config)
-        model = _load(config) if change.model else self._model
+        model = configured_model(config.model) if change.model else self._model
         publisher = self._make_publisher(config) if change.publisher else None
         gone = {source.name for source in self._config.source} - {source.name for source in config.source}
         self._crew.stop(change.stop)
@@ -310,10 +310,6 @@ class _Daemon:
             _log.error("%s", error)
             code = max(code, error.exit_code)
         return code
-
-
-def _load(config: Config) -> LoadedModel:
-    return load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
 
 
 def _topics(config: Config) -> Topics:

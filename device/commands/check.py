@@ -14,7 +14,7 @@ from device.config import Config, MqttConfig, SourceConfig
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
 from device.hearing.health import HealthMeter
-from device.hearing.models import LoadedModel, load_model
+from device.hearing.models import LoadedModel, configured_model
 from device.hearing.rules import rules
 from device.publishing.message import Topics
 from device.sources.base import SAMPLE_RATE, Source
@@ -107,7 +107,7 @@ def findings(
     """
     yield Finding("configuration", ok=True, text=f"node {config.node.name!r}, {len(config.source)} source(s)")
     try:
-        model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+        model = configured_model(config.model)
         yield Finding("model", ok=True, text=_describe(config, model))
     except ModelError as error:
         yield Finding("model", ok=False, text=str(error))

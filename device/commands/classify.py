@@ -17,7 +17,7 @@ from device.config import Config
 from device.errors import OidoError, UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music, Rules, Segment
-from device.hearing.models import Model, load_model
+from device.hearing.models import Model, configured_model
 from device.hearing.rules import rules
 from device.pipeline import listen
 from device.sources.base import SAMPLE_RATE
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: at least one file must be processed at a time")
     config = configuration(arguments)
-    model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+    model = configured_model(config.model)
     work = partial(_lines, config=config, summary=arguments.summary)
     if arguments.jobs > 1:
         lines = _side_by_side(arguments.files, partial(_collected, work), arguments.jobs)
@@ -126,7 +126,7 @@ def _lines(
 ) -> Iterator[Line]:
     """What there is to say about one file, as soon as it can be said."""
     if model is None:
-        model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+        model = configured_model(config.model)
     rule = rules(config.decision, model, config.model.mode)
     heard = _Heard()
     try:

@@ -10,7 +10,7 @@ from device.commands.options import add_config, add_input, add_model, configurat
 from device.errors import UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music
-from device.hearing.models import load_model
+from device.hearing.models import configured_model
 from device.hearing.rules import rules
 from device.pipeline import Observation, listen
 from device.sources.base import SAMPLE_RATE, Source
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         source = open_source(section)
     else:
         source = Recording(arguments.input, name=section.name, pace=arguments.pace)
-    model = load_model(config.model.name, directory=config.model.directory, runtime=config.model.runtime)
+    model = configured_model(config.model)
     rule = rules(config.decision, model, config.model.mode)
     print(f"{section.name}, {model.sidecar.name}, {config.model.mode}: music from {rule.on:.2f}; Ctrl-C ends it")
     observations = listen(source, Classifier(model), Decision(rule), flat_line_limit_s=section.flat_line_limit_s)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from device.config import ModelConfig
 from device.errors import ModelError, UnknownModelError
 from device.hearing.runtimes import Runtime, TfliteName, open_runtime
 from device.hearing.sidecar import Sidecar
@@ -118,6 +119,15 @@ def load_model(name: str, *, directory: str | None = None, runtime: TfliteName =
             f"{sidecar.sha256[:12]}...; the file is damaged or of another version: install both again"
         )
     return LoadedModel(sidecar, open_runtime(path, content, sidecar.output, runtime))
+
+
+def configured_model(config: ModelConfig) -> LoadedModel:
+    """The model that `[model]` names.
+
+    Raises:
+        ModelError: as `load_model`.
+    """
+    return load_model(config.name, directory=config.directory, runtime=config.runtime)
 
 
 def _find(name: str, directory: str | None) -> Path:

@@ -1,13 +1,13 @@
 """A model that was asked for from afar: loaded and tried before it may replace the one that hears."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 
 from device.config import ModelConfig
 from device.errors import ModelError
 from device.hearing.classifier import FIRST_PATCH_SAMPLES, Classifier
-from device.hearing.models import LoadedModel, installed_models, load_model
+from device.hearing.models import LoadedModel, configured_model, installed_models
 
 
 def load_replacement(name: str, config: ModelConfig) -> LoadedModel:
@@ -24,8 +24,6 @@ def load_replacement(name: str, config: ModelConfig) -> LoadedModel:
     known = [path.stem for path in installed_models(config.directory)]
     if name not in known:
         raise ModelError(f"no model is named {name!r}; installed: {', '.join(known) or 'none'}")
-    model = load_model(name, directory=config.directory, runtime=config.runtime)
-    probability = Classifier(model).answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32)).probability
-    if not (math.isfinite(probability) and 0 <= probability <= 1):
-        raise ModelError(f"model {name!r} gives {probability} for silence, which is no probability")
+    model = configured_model(replace(config, name=name))
+    Classifier(model).answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32))  # refuses what is no probability
     return model
