@@ -94,7 +94,7 @@ class SourceConfig:
 class ModelConfig:
     """`[model]`: which model hears, and how careful it is."""
 
-    name: str = "logistic"
+    name: str = "attention"
     """The NAME of NAME.json among the models in `directory` and those that came with the program."""
     directory: str | None = None
     """Searched before the bundled models."""
@@ -108,10 +108,11 @@ class ModelConfig:
 class DecisionConfig:
     """`[decision]`: how scores become a state."""
 
-    min_on_s: float = field(default=1.5, metadata=_within(0, 3_600))
-    """Music must last so long before the state turns ON."""
-    min_off_s: float = field(default=4.0, metadata=_within(0, 3_600))
-    """Music must be gone so long before the state turns OFF: a pause inside a piece is still music."""
+    min_on_s: float | None = field(default=None, metadata=_within(0, 3_600))
+    """Music must last so long before the state turns ON; None: what the model's description says, else 1.5."""
+    min_off_s: float | None = field(default=None, metadata=_within(0, 3_600))
+    """Music must be gone so long before the state turns OFF: a pause inside a piece is still music. None: what the
+    model's description says, else 4."""
     on: float | None = field(default=None, metadata=_within(0, 1))
     """Probability that counts as music; None: the model's threshold for the chosen mode."""
     off: float | None = field(default=None, metadata=_within(0, 1))

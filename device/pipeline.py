@@ -1,4 +1,4 @@
-"""source -> patches -> features -> classifier -> decision, on one screen.
+"""source -> pieces -> features -> classifier -> decision, on one screen.
 
 `run`, `classify`, `watch`, `demo` and `benchmark` all drive `listen`: what is measured and replayed is what runs
 live. Time is the source's sample count; the wall clock only says when sample zero was.
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from device.hearing.classifier import Classifier, PatchCutter
+from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Event, Music, Score, Segment, Step
 from device.hearing.health import Health, HealthMeter
+from device.hearing.patch_cutter import PatchCutter
 from device.sources.base import SAMPLE_RATE, Block, FloatArray, Source
 
 CLOCK_TOLERANCE_S = 0.5
@@ -24,7 +25,7 @@ Condition = Literal["hearing", "flat line", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is known after one more patch, or at the end of the source."""
+    """What is known after one more answer, or at the end of the source."""
 
     score: Score | None
     """None while deaf and at the end."""
@@ -43,12 +44,12 @@ class Observation:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Starts and stops that this patch decided."""
+        """Starts and stops that this answer decided."""
         return self.step.events
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Stretches that this patch finished."""
+        """Stretches that this answer finished."""
         return self.step.segments
 
 
@@ -64,7 +65,7 @@ def listen(
 
     Args:
         source: where sound comes from.
-        classifier: fresh, of this stream alone.
+        classifier: fresh, of this stream alone; its model may be replaced between observations.
         decision: fresh; its rules may be replaced between observations.
         flat_line_limit_s: so many seconds of one and the same value mean "cannot hear".
         origin: when sample zero was, for sources whose blocks do not say.
@@ -72,13 +73,13 @@ def listen(
     Raises:
         SourceError: as the source does. What was open then stays open: `decision.lose` closes it.
     """
-    cutter, meter = PatchCutter(), HealthMeter()
+    cutter, meter = PatchCutter(lambda: classifier.next_samples), HealthMeter()
 
-    def observe(patch: FloatArray) -> Observation:
+    def observe(piece: FloatArray) -> Observation:
         began = time.perf_counter()
-        health = meter.update(patch)
+        health = meter.update(piece)
         # The classifier hears on through a flat line, so that its window holds what was really there.
-        score = classifier.answer(patch)
+        score = classifier.answer(piece)
         deaf = health.flat_s >= flat_line_limit_s
         step = decision.lose(cutter.heard) if deaf else decision.update(score)
         return Observation(
@@ -96,10 +97,10 @@ def listen(
     for block in source.blocks():
         origin = _date(origin, block)
         meter.count(overruns=block.overruns, invalid=block.invalid)
-        for patch in cutter.feed(block.samples):
-            yield observe(patch)
-    for patch in cutter.finish():
-        yield observe(patch)
+        for piece in cutter.feed(block.samples):
+            yield observe(piece)
+    for piece in cutter.finish():
+        yield observe(piece)
     step = decision.lose(cutter.heard)
     yield Observation(
         score=None,

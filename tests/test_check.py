@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import noise
+from network_fakes import TINY_MODELS, needs_tflite
 
 from device.commands.check import Finding, findings, print_findings
-from device.config import Config, ModelConfig, MqttConfig, NodeConfig, SourceConfig
+from device.config import Config, DecisionConfig, ModelConfig, MqttConfig, NodeConfig, SourceConfig
 from device.errors import SourceError
 from device.sources.base import FloatArray, Source
 
@@ -41,7 +42,7 @@ def test_a_device_that_is_well(config: Config) -> None:
     """Every line but the machine's clock is ok, and the delays that the settings imply are shown."""
     found = check(config)
     assert all(finding.ok for what, finding in found.items() if what != "clock")
-    assert "a start shows after at most 6.7 s, a stop after at most 9.6 s" in found["model"].text
+    assert "a start shows after at most 10.1 s, a stop after at most 12.0 s" in found["model"].text
     assert "messages go to standard output" in found["broker"].text
     assert "dBFS" in found["source 'room'"].text
 
@@ -81,6 +82,25 @@ def test_a_model_that_is_not_installed(config: Config) -> None:
     found = check(Config(node=config.node, source=(MICROPHONE,), model=ModelConfig(name="absent")))
     assert not found["model"].ok
     assert found["source 'room'"].ok
+
+
+@needs_tflite
+@pytest.mark.parametrize(
+    ("decision", "shown"),
+    [
+        (DecisionConfig(), "on from 0.50 for 1 s, off below 0.35 for 3 s"),
+        (DecisionConfig(min_off_s=6), "on from 0.50 for 1 s, off below 0.35 for 6 s"),
+    ],
+)
+def test_a_segment_model(config: Config, decision: DecisionConfig, shown: str) -> None:
+    """With its embedder, the rules that hold, and a delay in which its context is over."""
+    model = ModelConfig(name="attention", directory=str(TINY_MODELS))
+    found = check(Config(node=config.node, source=(MICROPHONE,), model=model, decision=decision))["model"]
+    assert found.ok
+    assert found.text.startswith("attention (")
+    assert ") with embedder (" in found.text
+    assert shown in found.text
+    assert "a start shows after at most 11.0 s" in found.text
 
 
 @pytest.mark.parametrize("refusal", [None, "the MQTT broker at den:1883 refuses the user 'ear'"])

@@ -231,8 +231,9 @@ def test_options_win_over_the_configuration(oido: Command, folder: Path) -> None
     """`--mode precision` has the higher threshold, which the summary applies."""
     config = folder / "config.toml"
     config.write_text('[model]\nmode = "recall"\n[decision]\nmin_on_s = 0\nmin_off_s = 0\n')
-    recall = oido("classify", "-c", config, "--summary", folder / "scene.wav").lines[0]
-    precision = oido("classify", "-c", config, "--mode", "precision", "--summary", folder / "scene.wav").lines[0]
+    scored = ("classify", "-c", config, "--model", "logistic", "--summary")
+    recall = oido(*scored, folder / "scene.wav").lines[0]
+    precision = oido(*scored, "--mode", "precision", folder / "scene.wav").lines[0]
     assert recall["score"] == precision["score"]
     assert recall["music_s"] > precision["music_s"]
 

@@ -37,7 +37,7 @@ def test_an_empty_file_is_all_defaults(folder: Path) -> None:
     """The default microphone, the bundled model, no broker."""
     config = read(folder, "")
     assert config == Config()
-    assert (config.source[0].kind, config.model.name, config.mqtt.host) == ("microphone", "logistic", None)
+    assert (config.source[0].kind, config.model.name, config.mqtt.host) == ("microphone", "attention", None)
 
 
 def test_every_section_is_read(folder: Path) -> None:
@@ -70,7 +70,7 @@ def test_every_section_is_read(folder: Path) -> None:
     )
     assert [source.name for source in config.source] == ["radio", "tape"]
     assert config.source[1].stall_s == 3.0
-    assert config.decision == DecisionConfig(min_on_s=2.0, on=0.6)
+    assert config.decision == DecisionConfig(min_on_s=2.0, min_off_s=None, on=0.6)
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls, config.log.level) == (
         "broker.example",
         8883,

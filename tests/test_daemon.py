@@ -61,7 +61,7 @@ def test_recordings_run_to_their_end() -> None:
     code = run(config_of(TAPE), open_source=lambda _: FakeSource(SONG), origin=0.0, drain_s=7, publisher=publisher)
     assert code == 0
     assert publisher.messages[0].topic == "oido/oido/info"
-    assert json.loads(publisher.messages[0].payload)["model"] == "logistic"
+    assert json.loads(publisher.messages[0].payload)["model"] == "attention"
     assert publisher.drained == [7]
     events = [json.loads(payload)["event_type"] for payload in publisher.payloads("event")]
     assert events[:2] == ["music_started", "music_stopped"]

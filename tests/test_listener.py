@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, RecordingPublisher, noise
+from network_fakes import FakeEmbedder, FakeSegmentModel
 
 from device.config import DecisionConfig, SourceConfig, SourceKind
 from device.errors import ModelError, SourceError, SourceLost
@@ -282,6 +284,20 @@ def test_another_model_goes_on_in_the_same_sound() -> None:
         assert publisher.wait_for("event", "music_stopped")
     assert opened.opened == 1
     assert loaded["other"].calls
+
+
+def test_a_network_takes_over_in_the_same_sound() -> None:
+    """It wants pieces of another size, and its answers go on where those of the model before it ended."""
+    network = FakeSegmentModel(FakeEmbedder(lambda _: (0.01, np.zeros(128, np.float32))), lambda _: 0.01)
+    opened = ListedSources(EndlessSource())
+    with listening(opened, change_model=lambda _: network) as (listener, publisher):
+        assert publisher.wait_for("music", "ON")
+        listener.command(b'{"model": "attention"}')
+        assert publisher.wait_for("state", '"model":"attention"')
+        assert publisher.wait_for("event", "music_stopped")
+        assert listener.alive
+    assert opened.opened == 1
+    assert len(network.segments) == len(network.embedder.patches) > 1
 
 
 def test_a_bad_model_changes_nothing() -> None:

@@ -8,10 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from hearing_fakes import scene, sidecar_document, sidecar_of
+from network_fakes import install_tiny, needs_tflite, tiny_document, tiny_sidecar
 
 from device.errors import ModelError, UnknownModelError
 from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models import LoadedModel, installed_models, load_model, model_directories
+from device.hearing.inputs import PatchInput
+from device.hearing.models import (
+    LoadedEmbedder,
+    LoadedModel,
+    LoadedSegmentModel,
+    find_model,
+    installed_models,
+    load_model,
+    model_directories,
+)
 from device.hearing.statistics import NAMES
 from device.sources.base import FloatArray
 
@@ -135,31 +145,36 @@ def test_labels_that_are_not_the_columns_are_refused(tmp_path: Path) -> None:
         model.probability(np.zeros((1, len(NAMES)), np.float32))
 
 
+class Constant:
+    """A runtime whose outputs are these whatever it is given."""
+
+    description = "none"
+
+    def __init__(self, *outputs: FloatArray) -> None:
+        self._outputs = outputs
+
+    def run(self, features: FloatArray) -> FloatArray:
+        """The first."""
+        return self.run_all(features)[0]
+
+    def run_all(self, features: FloatArray) -> tuple[FloatArray, ...]:
+        """All of them."""
+        del features
+        return self._outputs
+
+
 @pytest.mark.parametrize("answer", [np.nan, np.inf, -0.5, 1.5])
 def test_what_is_no_probability_is_refused(answer: float) -> None:
     """A model whose weights are damaged, checksum and all, is not heard."""
-
-    class Scripted:
-        description = "none"
-
-        def run(self, features: FloatArray) -> FloatArray:
-            return np.full((len(features), 2), answer, np.float32)
-
-    model = LoadedModel(sidecar_of(), Scripted())
+    model = LoadedModel(sidecar_of(), Constant(np.full((1, 2), answer, np.float32)))
     with pytest.raises(ModelError, match="answers with what is no probability of music"):
         model.probability(np.zeros((1, len(NAMES)), np.float32))
 
 
 def test_a_rounding_error_is_a_probability() -> None:
     """A runtime's arithmetic may end a hair beyond 1."""
-
-    class Scripted:
-        description = "none"
-
-        def run(self, features: FloatArray) -> FloatArray:
-            return np.full((len(features), 2), 1 + 2e-7, np.float32)
-
-    assert LoadedModel(sidecar_of(), Scripted()).probability(np.zeros((1, len(NAMES)), np.float32)) == [1.0]
+    model = LoadedModel(sidecar_of(), Constant(np.full((1, 2), 1 + 2e-7, np.float32)))
+    assert model.probability(np.zeros((1, len(NAMES)), np.float32)) == [1.0]
 
 
 def test_a_name_too_long_for_a_file_is_no_model() -> None:
@@ -172,3 +187,119 @@ def test_a_directory_of_nobody_is_searched_in_vain() -> None:
     """A home directory of a user who does not exist holds no models."""
     with pytest.raises(UnknownModelError, match="no model is named 'absent'"):
         load_model("absent", directory="~nobody-of-that-name/models")
+
+
+PATCH = np.random.default_rng(0).standard_normal((96, 64)).astype(np.float32)
+
+
+def load_tiny(folder: Path, name: str) -> LoadedModel:
+    """A tiny model that is installed in this folder."""
+    return load_model(str(folder / f"{name}.json"))
+
+
+@needs_tflite
+def test_a_patch_model_embeds(tmp_path: Path) -> None:
+    """The score that it embeds with is the one that it gives alone, music's and not speech's."""
+    install_tiny(tmp_path, "embedder")
+    document = tiny_document("embedder")
+    document["output"]["labels"] = ["speech", "music"]
+    install_tiny(tmp_path / "swapped", "embedder", document)
+    model, swapped = load_tiny(tmp_path, "embedder"), load_tiny(tmp_path / "swapped", "embedder")
+    assert isinstance(model, LoadedEmbedder)
+    assert isinstance(swapped, LoadedEmbedder)
+    score, embedding = model.embed(PATCH)
+    assert embedding.shape == (128,)
+    assert model.raw(PATCH[None]) == pytest.approx([score])
+    assert model.probability(PATCH[None]) == model.sidecar.calibration(np.array([score], np.float32))
+    assert swapped.embed(PATCH)[0] != score
+
+
+@needs_tflite
+def test_a_segment_model_brings_its_embedder(tmp_path: Path) -> None:
+    """From beside it, although the configured directory has one too, of another version."""
+    install_tiny(tmp_path, "attention")
+    install_tiny(tmp_path, "embedder")
+    install_tiny(tmp_path / "own", "embedder", tiny_document("embedder") | {"sha256": "0" * 64})
+    model = load_model(str(tmp_path / "attention.json"), directory=str(tmp_path / "own"))
+    assert isinstance(model, LoadedSegmentModel)
+    assert model.embedder.sidecar.name == "embedder"
+
+
+@needs_tflite
+def test_an_embedder_may_lie_where_any_model_may(tmp_path: Path) -> None:
+    """In the configured directory, as here."""
+    install_tiny(tmp_path / "a", "attention")
+    install_tiny(tmp_path / "b", "embedder")
+    model = load_model(str(tmp_path / "a" / "attention.json"), directory=str(tmp_path / "b"))
+    assert isinstance(model, LoadedSegmentModel)
+
+
+@needs_tflite
+def test_a_model_is_chosen_by_its_name(tmp_path: Path) -> None:
+    """As `[model] name = "attention"` does."""
+    install_tiny(tmp_path, "attention")
+    install_tiny(tmp_path, "embedder")
+    classifier = Classifier(load_model("attention", directory=str(tmp_path)))
+    assert (classifier.hop_s, classifier.context_s) == pytest.approx((0.48, 9.6))
+    assert find_model("attention", str(tmp_path)) == tmp_path / "attention.json"
+
+
+def embedder_document(**changes: Any) -> dict[str, Any]:
+    """The tiny segment model's description, which wants another embedder."""
+    document = tiny_document("attention")
+    document["input"]["embedder"] |= changes
+    return document
+
+
+def test_an_embedder_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    """With where to put it."""
+    path = install_tiny(tmp_path, "attention", embedder_document(name="nowhere"))
+    with pytest.raises(ModelError, match=r"'attention' needs the model 'nowhere'.* beside .*attention\.json"):
+        load_model(str(path))
+
+
+def test_an_embedder_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Both checksums are said, and which file is the wrong one."""
+    path = install_tiny(tmp_path, "attention", embedder_document(sha256="ab" * 32))
+    install_tiny(tmp_path, "embedder")
+    ours = tiny_document("embedder")["sha256"][:12]
+    with pytest.raises(ModelError, match=rf"'attention' .* abababababab\.\.\., but .*embedder\.json is of {ours}"):
+        load_model(str(path))
+
+
+def test_a_damaged_embedder_is_refused(tmp_path: Path) -> None:
+    """Its description is the right one, its file is not."""
+    path = install_tiny(tmp_path, "attention")
+    install_tiny(tmp_path, "embedder")
+    with (tmp_path / "embedder.tflite").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelError, match=r"embedder\.tflite: SHA-256 is .* but embedder\.json vouches for"):
+        load_model(str(path))
+
+
+@pytest.mark.parametrize("kind", ["segment", "statistics"])
+def test_an_embedder_of_another_kind_is_refused(tmp_path: Path, kind: str) -> None:
+    """A segment model that names itself, too."""
+    path = install_tiny(tmp_path, "attention")
+    install_tiny(tmp_path, "embedder", tiny_document("embedder") | {"kind": kind})
+    with pytest.raises(ModelError, match=rf"'attention' needs an embedder, .*embedder\.json is of kind '{kind}'"):
+        load_model(str(path))
+
+
+@needs_tflite
+def test_an_embedding_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The file has no output of that name."""
+    document = tiny_document("embedder")
+    document["input"]["embedding"]["name"] = "odd"
+    with pytest.raises(ModelError, match=r"embedder\.tflite: has no output 'odd'"):
+        load_model(str(install_tiny(tmp_path, "embedder", document)))
+
+
+@pytest.mark.parametrize("embedding", [np.zeros(64), np.full(128, np.nan), np.full(128, np.inf)])
+def test_what_is_no_embedding_is_refused(embedding: FloatArray) -> None:
+    """Too short, or no numbers."""
+    sidecar = tiny_sidecar("embedder")
+    runtime = Constant(np.full((1, 2), 0.5, np.float32), embedding[None].astype(np.float32))
+    model = LoadedEmbedder(sidecar, runtime, PatchInput.read(sidecar))
+    with pytest.raises(ModelError, match="'embedder' answers with what is no embedding of 128 numbers"):
+        model.embed(PATCH)

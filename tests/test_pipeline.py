@@ -1,12 +1,14 @@
 """device.pipeline: a source becomes observations, the same ones however its blocks are cut."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, noise, scene
+from network_fakes import TINY_MODELS, needs_tflite
 
 from device.errors import SourceLost
 from device.hearing.classifier import Classifier
@@ -36,6 +38,11 @@ def observations(
 
 def outcome(samples: FloatArray, model: Model, *, block: int) -> Outcome:
     """All of it that must not depend on the blocks or the clock."""
+    return comparable(observations(blocks_of(samples, block=block), model))
+
+
+def comparable(found: Iterable[Observation]) -> Outcome:
+    """What must be equal of observations."""
     return [
         (
             each.score,
@@ -45,7 +52,7 @@ def outcome(samples: FloatArray, model: Model, *, block: int) -> Outcome:
             each.events,
             each.segments,
         )
-        for each in observations(blocks_of(samples, block=block), model)
+        for each in found
     ]
 
 
@@ -73,6 +80,40 @@ def test_blocks_of_any_size_give_identical_observations(block: int, logistic: Mo
 def test_single_samples_give_identical_observations(logistic: Model) -> None:
     """The smallest blocks there are."""
     assert outcome(SCENE[:50_000], logistic, block=1) == outcome(SCENE[:50_000], logistic, block=1600)
+
+
+@needs_tflite
+@pytest.mark.parametrize("name", ["embedder", "attention"])
+def test_networks_give_identical_observations(name: str) -> None:
+    """Real int8 files, blocks of any size: equal to the last bit, and not all the same."""
+    model = load_model(name, directory=str(TINY_MODELS))
+    first, *others = (outcome(SCENE, model, block=block) for block in (1600, 160, 1000, 7_680, 50_000, len(SCENE)))
+    assert all(other == first for other in others)
+    assert len({score.probability for score, *_ in first if score}) > 20
+    assert len([segment for *_, segments in first for segment in segments]) >= 2
+
+
+def swapped(samples: FloatArray, models: Sequence[Model], *, block: int) -> Outcome:
+    """The outcome when another model takes over after every fifth answer."""
+    classifier, decision = Classifier(models[0]), Decision(RULES)
+    found: list[Observation] = []
+    for each in listen(FakeSource(blocks_of(samples, block=block)), classifier, decision):
+        found.append(each)
+        if len(found) % 5 == 0:
+            classifier.replace(models[len(found) // 5 % len(models)])
+    return comparable(found)
+
+
+@needs_tflite
+def test_models_that_take_over_give_identical_observations(logistic: Model) -> None:
+    """Of every kind, one after the other, in the middle of a block or at its end."""
+    models = [logistic, *(load_model(name, directory=str(TINY_MODELS)) for name in ("attention", "embedder"))]
+    first, *others = (swapped(SCENE, models, block=block) for block in (1600, 7_680, 15_360, 50_000, len(SCENE)))
+    assert all(other == first for other in others)
+    heard = [score.heard for score, *_ in first if score]
+    assert [later - before for before, later in pairwise(heard)][:14] == [15_360] * 5 + [7_680] * 4 + [15_360] + [
+        7_680
+    ] * 4
 
 
 def test_the_scene_has_music_in_its_middle(expected: Outcome) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from network_fakes import TINY_MODELS, install_tiny, needs_tflite
 
 from device.config import ModelConfig
 from device.errors import ModelError
@@ -49,3 +50,21 @@ def test_a_model_that_reads_something_else_is_refused(tmp_path: Path) -> None:
     wrong = document["input"] | {"features": document["input"]["features"][:-1]}
     with pytest.raises(ModelError):
         load_replacement("other", install(tmp_path, "other", input=wrong))
+
+
+@needs_tflite
+@pytest.mark.parametrize("name", ["embedder", "attention"])
+def test_a_network_is_loaded_and_tried(name: str) -> None:
+    """A segment model with its embedder."""
+    assert load_replacement(name, ModelConfig(directory=str(TINY_MODELS))).sidecar.name == name
+
+
+@needs_tflite
+def test_a_network_that_reads_something_else_is_refused(tmp_path: Path) -> None:
+    """Its file takes no segments of nine patches: that shows when it is tried."""
+    document = json.loads((TINY_MODELS / "attention.json").read_text(encoding="utf-8"))
+    document["input"]["segment_patches"] = 9
+    install_tiny(tmp_path, "attention", document)
+    install_tiny(tmp_path, "embedder")
+    with pytest.raises(ModelError, match=r"attention\.tflite: cannot take features of shape \(9, 128\)"):
+        load_replacement("attention", ModelConfig(directory=str(tmp_path)))

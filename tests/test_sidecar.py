@@ -245,3 +245,62 @@ def test_calibration_keeps_the_order(calibration: Calibration) -> None:
     assert found.dtype == np.float32
     assert (np.diff(found) >= 0).all()
     assert 0 <= found[0] <= found[-1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"),
+    [
+        ({"min_on_s": 1.0, "min_off_s": 3}, (1.0, 3.0)),
+        ({"min_on_s": 0}, (0.0, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_a_models_minimum_durations_are_read(
+    folder: Path, decision: dict[str, float], expected: tuple[float | None, float | None]
+) -> None:
+    """What it does not say is left to whoever decides."""
+    sidecar = read(folder, sidecar_document(decision=decision))
+    assert (sidecar.min_on_s, sidecar.min_off_s) == expected
+
+
+def test_a_model_need_not_say_anything_of_durations(folder: Path) -> None:
+    """As those before there were any."""
+    sidecar = read(folder, sidecar_document())
+    assert (sidecar.min_on_s, sidecar.min_off_s) == (None, None)
+
+
+@pytest.mark.parametrize("value", [-1, 3_601, float("nan"), "1", True, None, 10**400])
+@pytest.mark.parametrize("key", ["min_on_s", "min_off_s"])
+def test_a_duration_that_cannot_be_is_refused(folder: Path, key: str, value: object) -> None:
+    """The key is named, and what is allowed."""
+    sentence = refusal(folder, sidecar_document(decision={key: value}))
+    assert f"'decision' states {key} = {value!r}; it must be a number from 0 to 3600" in sentence
+
+
+def test_an_unknown_duration_is_refused(folder: Path) -> None:
+    """A key that was misspelt would otherwise do nothing."""
+    assert "'decision' holds 'min_on'" in refusal(folder, sidecar_document(decision={"min_on": 1}))
+
+
+@pytest.mark.parametrize("decision", [None, [], 5, "min_on_s"])
+def test_durations_that_are_no_object_are_refused(folder: Path, decision: object) -> None:
+    """The file is named."""
+    assert "malformed" in refusal(folder, sidecar_document(decision=decision))
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        Calibration(),
+        Calibration("platt", slope=1.8, offset=-1.6),
+        Calibration("temperature", slope=0.3),
+        Calibration("isotonic", raw=(0.1, 0.5, 0.9), calibrated=(0.05, 0.2, 0.99)),
+        Calibration("platt", slope=-1e300, offset=1e300),
+    ],
+)
+@pytest.mark.parametrize("score", [0.0, 0.004, 0.3, 0.5, 0.97, 1.0])
+def test_one_score_is_calibrated_as_many_are(calibration: Calibration, score: float) -> None:
+    """The quick way for one and the way for arrays agree, at both ends too."""
+    with np.errstate(over="ignore"):
+        (of_many,) = calibration(np.array([score], np.float32))
+    assert calibration.of(score) == pytest.approx(float(of_many), abs=1e-6)

@@ -14,7 +14,7 @@ from device.config import Config, MqttConfig, SourceConfig
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
 from device.hearing.health import HealthMeter
-from device.hearing.models import LoadedModel, configured_model
+from device.hearing.models import LoadedModel, LoadedSegmentModel, configured_model
 from device.hearing.rules import rules
 from device.publishing.message import Topics
 from device.sources.base import SAMPLE_RATE, Source
@@ -123,11 +123,14 @@ def findings(
 def _describe(config: Config, model: LoadedModel) -> str:
     rule = rules(config.decision, model, config.model.mode)
     classifier = Classifier(model)
-    on_s, off_s = rule.worst_case_delay_s(window_s=classifier.window_s, hop_s=classifier.hop_s)
+    # Not `window_s`: the worst case is a change that shows only when nothing older has a part in the answer.
+    on_s, off_s = rule.worst_case_delay_s(window_s=classifier.context_s, hop_s=classifier.hop_s)
+    parts = [model, model.embedder] if isinstance(model, LoadedSegmentModel) else [model]
+    named = " with ".join(f"{part.sidecar.name} ({part.sidecar.sha256[:12]})" for part in parts)
     return (
-        f"{model.sidecar.name} ({model.sidecar.sha256[:12]}) on {model.runtime.description}; {config.model.mode}: "
-        f"on from {rule.on:.2f}, off below {rule.off:.2f}; a start shows after at most {on_s:.1f} s, "
-        f"a stop after at most {off_s:.1f} s"
+        f"{named} on {model.runtime.description}; {config.model.mode}: "
+        f"on from {rule.on:.2f} for {rule.min_on_s:g} s, off below {rule.off:.2f} for {rule.min_off_s:g} s; "
+        f"a start shows after at most {on_s:.1f} s, a stop after at most {off_s:.1f} s"
     )
 
 

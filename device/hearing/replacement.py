@@ -6,7 +6,7 @@ import numpy as np
 
 from device.config import ModelConfig
 from device.errors import ModelError
-from device.hearing.classifier import FIRST_PATCH_SAMPLES, Classifier
+from device.hearing.classifier import Classifier
 from device.hearing.models import LoadedModel, configured_model, installed_models
 
 
@@ -25,5 +25,6 @@ def load_replacement(name: str, config: ModelConfig) -> LoadedModel:
     if name not in known:
         raise ModelError(f"no model is named {name!r}; installed: {', '.join(known) or 'none'}")
     model = configured_model(replace(config, name=name))
-    Classifier(model).answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32))  # refuses what is no probability
+    classifier = Classifier(model)
+    classifier.answer(np.zeros(classifier.next_samples, np.float32))  # refuses what is no probability
     return model

@@ -1,6 +1,7 @@
 """NAME.json, the description beside every model: read strictly, so that a wrong file is refused and not heard."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,13 @@ from device.sources.base import FloatArray
 SCHEMA_VERSION = 1
 
 MODES = ("balanced", "precision", "recall")
+
+LONGEST_MINIMUM_S = 3_600.0
+"""An hour: as `[decision]` allows."""
+
+_CERTAIN = 1e-7
+_LARGEST_LOGIT = 500.0
+"""A damaged slope may be of any size; the exponential of this is still a number."""
 
 CalibrationMethod = Literal["none", "platt", "temperature", "isotonic"]
 
@@ -38,9 +46,29 @@ class Calibration:
         if self.method == "isotonic":
             return np.interp(probability, self.raw, self.calibrated).astype(np.float32)
         # float32 cannot hold 1 - 1e-9; the logit stays finite at both ends.
-        clipped = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
+        clipped = np.clip(probability.astype(np.float64), _CERTAIN, 1 - _CERTAIN)
         logit = self.slope * np.log(clipped / (1 - clipped)) + self.offset
         return (1 / (1 + np.exp(-logit))).astype(np.float32)
+
+    def of(self, probability: float) -> float:
+        """One calibrated probability: what numpy takes ten times as long for."""
+        if self.method == "none":
+            return probability
+        if self.method == "isotonic":
+            return float(np.interp(probability, self.raw, self.calibrated))
+        clipped = min(max(probability, _CERTAIN), 1 - _CERTAIN)
+        logit = self.slope * log_odds(clipped) + self.offset
+        return sigmoid(min(max(logit, -_LARGEST_LOGIT), _LARGEST_LOGIT))
+
+
+def log_odds(probability: float) -> float:
+    """Of a probability between 0 and 1."""
+    return math.log(probability / (1 - probability))
+
+
+def sigmoid(logit: float) -> float:
+    """The probability with these log odds, which are at most a few dozen."""
+    return 1 / (1 + math.exp(-logit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +90,10 @@ class Sidecar:
     """Probability from which it is music, for each mode."""
     document: Mapping[str, Any]
     """The whole file, for what only people read: data, metrics, licence, commit."""
+    min_on_s: float | None = None
+    """How long music should last before the state turns ON; None: the model has no opinion."""
+    min_off_s: float | None = None
+    """How long it should be gone before the state turns OFF. Both stand in the file's `decision`, if at all."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -102,6 +134,7 @@ class Sidecar:
         for mode, value in thresholds.items():
             if not 0 < value < 1:
                 raise ModelError(f"{path}: the threshold for {mode!r} is {value}, not between 0 and 1")
+        minimums = {key: _minimum_s(value, key, path) for key, value in document.get("decision", {}).items()}
         output = document["output"]
         labels = tuple(str(label) for label in output["labels"])
         if "music" not in labels:
@@ -117,6 +150,7 @@ class Sidecar:
             calibration=_calibration(document["calibration"], path),
             thresholds=thresholds,
             document=document,
+            **minimums,
         )
 
 
@@ -131,6 +165,17 @@ def _check_front_end(stated: Mapping[str, Any], path: Path) -> None:
             raise ModelError(
                 f"{path}: trained on features with {key} = {stated[key]!r}, but this program computes {value!r}"
             )
+
+
+def _minimum_s(value: Any, key: str, path: Path) -> float:
+    """One entry of `decision`."""
+    if key not in ("min_on_s", "min_off_s"):
+        raise ModelError(f"{path}: 'decision' holds {key!r}; this program knows 'min_on_s' and 'min_off_s'")
+    if type(value) not in (int, float) or not 0 <= value <= LONGEST_MINIMUM_S:
+        raise ModelError(
+            f"{path}: 'decision' states {key} = {value!r}; it must be a number from 0 to {LONGEST_MINIMUM_S:g}"
+        )
+    return float(value)
 
 
 def front_end_document(parameters: LogMelParameters = LOG_MEL) -> dict[str, Any]:

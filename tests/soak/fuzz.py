@@ -19,6 +19,7 @@ standard error; figures are printed as one JSON line. Needs what the tests need 
 
 import argparse
 import base64
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -45,7 +46,8 @@ SHARES = {
     "environment": 6,
     "command": 20,
     "listener": 10,
-    "sidecar": 14,
+    "sidecar": 9,
+    "network": 5,
     "onnx": 9,
     "tflite": 1,
     "audio": 12,
@@ -140,6 +142,8 @@ def soak_fuzz(
     kinds = {kind: share or 1 for kind, share in SHARES.items() if (kind in only if only else share)}
     if not (samples / "yamnet.tflite").exists():
         kinds.pop("tflite", None)
+    if not (importlib.util.find_spec("ai_edge_litert") or importlib.util.find_spec("tflite_runtime")):
+        kinds.pop("network", None)  # every one would be refused for the same reason
     works = plan(count, kinds)
     figures = Figures()
     crew = [

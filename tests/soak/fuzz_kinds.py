@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from hearing_fakes import RecordingPublisher, noise
 from jsonschema import Draft202012Validator
+from network_fakes import TINY_MODELS
 from soak.mutation import (
     json_text,
     mutated_bytes,
@@ -337,6 +338,20 @@ class Kinds:
     def _feed_sidecar(self, case: Case) -> str:
         del case
         return self._hear("fuzz.json")
+
+    def _make_network(self, draw: random.Random) -> Case:
+        """A segment model and its embedder, one of the two described wrongly."""
+        files = {path.name: path.read_bytes() for path in sorted(TINY_MODELS.iterdir())}
+        name = draw.choice(("embedder.json", "attention.json"))
+        value = json.loads(files[name])
+        for _ in range(draw.choice((1, 1, 1, 2, 4))):
+            value = mutated_value(draw, value)
+        files[name] = json_text(draw, value)
+        return Case("network", files)
+
+    def _feed_network(self, case: Case) -> str:
+        del case
+        return self._hear("attention.json")
 
     def _make_onnx(self, draw: random.Random) -> Case:
         content = self._samples["logistic.onnx"]

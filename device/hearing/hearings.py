@@ -1,0 +1,205 @@
+"""What each kind of model makes of a stream, piece by piece: one answer for every piece.
+
+`statistics`  every 0.96 s: the statistics of the latest patches, judged at once
+`patch`       every 0.48 s: the mean of what the network says of each of the latest patches
+`segment`     every 0.48 s: that mean, of an embedder's scores, joined with what a second network says of the
+              embeddings of about ten seconds; a few sure patches in a row need not wait for the ten seconds
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from device.errors import ModelError
+from device.hearing.features import LOG_MEL, PATCH_FRAMES, FrontEnd
+from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
+from device.hearing.models import Embedder, Model, SegmentModel
+from device.hearing.patch_cutter import PATCH_SAMPLES
+from device.hearing.sidecar import log_odds, sigmoid
+from device.hearing.statistics import WindowStatistics
+from device.sources.base import FloatArray
+
+HOP_SAMPLES = HOP_FRAMES * LOG_MEL.hop_samples
+"""0.48 s."""
+
+STRIDE = PATCH_FRAMES // HOP_FRAMES
+"""Every so manieth patch makes a segment: 0.96 s from one to the next, so that they join without overlap."""
+
+SURE = 1 - 1 / 512
+"""No score counts as surer than this, nor below 1 - this: half a step of an int8 output short of certainty."""
+
+MakeFrontEnd = Callable[[], FrontEnd]
+
+
+class Hearing(Protocol):
+    """How one kind of model hears a stream. Not thread-safe: one per stream."""
+
+    hop_samples: int
+    """From one answer to the next. Only the first needs more, a whole patch."""
+    recent_patches: int
+    """Patches that an answer speaks for, `hop_samples` apart, once there are so many."""
+    context_samples: int
+    """How much sound, at most, has a part in an answer."""
+
+    def answer(self, samples: FloatArray) -> float:
+        """Take in the next piece, and give the calibrated probability of music.
+
+        Raises:
+            ModelError: the model does not take what its description says, or gives no probabilities.
+        """
+        ...
+
+
+def hearing_of(model: Model, front_end: MakeFrontEnd = FrontEnd) -> Hearing:
+    """The hearing that a model needs.
+
+    Raises:
+        ModelError: the model reads something that this program does not compute.
+    """
+    kind = model.sidecar.kind
+    if kind == "statistics":
+        return StatisticsHearing(model, front_end())
+    if kind == "patch" and isinstance(model, Embedder):
+        return PatchHearing(model, front_end())
+    if kind == "segment" and isinstance(model, SegmentModel):
+        return SegmentHearing(model, front_end())
+    known = "statistics, patch, segment"
+    raise ModelError(f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {known}")
+
+
+class StatisticsHearing:
+    """Of a model of kind `statistics`."""
+
+    hop_samples = PATCH_SAMPLES
+
+    def __init__(self, model: Model, front_end: FrontEnd) -> None:
+        self._model = model
+        self._front_end = front_end
+        self.recent_patches = StatisticsInput.read(model.sidecar).window_patches
+        self.context_samples = self.recent_patches * PATCH_SAMPLES
+        self._statistics = WindowStatistics(self.recent_patches)
+
+    def answer(self, samples: FloatArray) -> float:
+        """As `Hearing.answer`."""
+        features = self._statistics.push(samples, self._front_end.feed(samples))
+        return float(self._model.probability(features[None, :])[0])
+
+
+class PatchStream:
+    """The latest patch of a stream, and what an embedder says of each. Each frame is computed once."""
+
+    def __init__(self, embedder: Embedder, front_end: FrontEnd) -> None:
+        self._embedder = embedder
+        self._front_end = front_end
+        self._log_offset = PatchInput.read(embedder.sidecar).log_offset
+        self._patch = np.zeros((PATCH_FRAMES, LOG_MEL.mel_bands), np.float32)
+
+    def push(self, samples: FloatArray) -> tuple[float, FloatArray]:
+        """Score and embedding, (size,), of the patch that ends with these samples."""
+        frames = self._front_end.feed(samples).log_mel(self._log_offset)
+        self._patch[: -len(frames)] = self._patch[len(frames) :]
+        self._patch[-len(frames) :] = frames
+        return self._embedder.embed(self._patch)
+
+
+class PatchHearing:
+    """Of a model of kind `patch`."""
+
+    hop_samples = HOP_SAMPLES
+
+    def __init__(self, model: Embedder, front_end: FrontEnd) -> None:
+        self._model = model
+        self.recent_patches = PatchInput.read(model.sidecar).recent_patches
+        self.context_samples = span_samples(self.recent_patches)
+        self._stream = PatchStream(model, front_end)
+        self._scores: deque[float] = deque(maxlen=self.recent_patches)
+
+    def answer(self, samples: FloatArray) -> float:
+        """As `Hearing.answer`."""
+        score, _ = self._stream.push(samples)
+        self._scores.append(score)
+        return self._model.sidecar.calibration.of(sum(self._scores) / len(self._scores))
+
+
+class SegmentHearing:
+    """Of a model of kind `segment`."""
+
+    hop_samples = HOP_SAMPLES
+
+    def __init__(self, model: SegmentModel, front_end: FrontEnd) -> None:
+        stated = SegmentInput.read(model.sidecar)
+        self._model = model
+        self._stated = stated
+        self._reach = (stated.segment_patches - 1) * STRIDE + 1
+        self.recent_patches = stated.recent_patches
+        self.context_samples = span_samples(max(self._reach, self.recent_patches))
+        self._stream = PatchStream(model.embedder, front_end)
+        self._scores: deque[float] = deque(maxlen=self.recent_patches)
+        self._quick: deque[float] = deque(maxlen=stated.quick_patches)
+        self._embeddings: deque[FloatArray] = deque(maxlen=self._reach)
+        self._patches = 0
+        self._segment = 0.0
+
+    def answer(self, samples: FloatArray) -> float:
+        """As `Hearing.answer`."""
+        score, embedding = self._stream.push(samples)
+        self._scores.append(score)
+        self._quick.append(score)
+        self._embeddings.append(embedding)
+        if self._patches % self._stated.segment_every == 0:
+            self._segment = self._judged()
+        self._patches += 1
+        recent = sum(self._scores) / len(self._scores)
+        joined = joined_score(recent, self._segment, self._stated.recent_weight)
+        if self._quick and len(self._quick) == self._stated.quick_patches:
+            joined = max(joined, quick_score(min(self._quick), self._stated.quick_discount))
+        return self._model.sidecar.calibration.of(joined)
+
+    def _judged(self) -> float:
+        """What the network says of the segment that ends with the newest patch."""
+        size = self._stated.segment_patches
+        rows = [self._embeddings[place] for place in segment_places(len(self._embeddings), size)]
+        return float(self._model.raw(np.concatenate(rows).reshape(1, size, -1))[0])
+
+
+def segment_places(patches: int, size: int) -> list[int]:
+    """Which patches make the segment that ends with the newest.
+
+    Args:
+        patches: how many there are, `HOP_FRAMES` apart.
+        size: rows of the segment.
+
+    Returns:
+        `size` places of patches, 0 the oldest: every second one, the newest at the end. Where there are too few,
+        those that are there are repeated in their order, from the oldest on.
+    """
+    newest = patches - 1
+    there = range(max(newest % STRIDE, newest - (size - 1) * STRIDE), patches, STRIDE)
+    return [there[row % len(there)] for row in range(size)]
+
+
+def joined_score(recent: float, segment: float, recent_weight: float) -> float:
+    """The score of an answer from those of its parts: their mean in log odds, weighted.
+
+    Args:
+        recent: mean score of the recent patches, 0 to 1.
+        segment: score of the segment, 0 to 1.
+        recent_weight: of the first, 0 to 1.
+    """
+    return sigmoid(recent_weight * _logit(recent) + (1 - recent_weight) * _logit(segment))
+
+
+def quick_score(least: float, discount: float) -> float:
+    """What an answer is at least: the least score of the latest patches, 0 to 1, so much lower in log odds."""
+    return sigmoid(_logit(least) - discount)
+
+
+def span_samples(patches: int) -> int:
+    """From the first sample to the last of so many patches, `HOP_FRAMES` apart."""
+    return PATCH_SAMPLES + (patches - 1) * HOP_SAMPLES
+
+
+def _logit(score: float) -> float:
+    return log_odds(min(max(score, 1 - SURE), SURE))

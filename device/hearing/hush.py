@@ -1,0 +1,56 @@
+"""Keeps a runtime's small talk off standard error.
+
+TFLite says "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." whenever it opens a model, from C++, where
+neither Python nor the environment can stop it (github.com/google-ai-edge/mediapipe/issues/2119). In a pipe, a cron
+mail or a journal that is a line too many.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+_SMALL_TALK = (b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",)
+
+_LOCK = threading.Lock()
+"""There is one standard error in a process; two models may be opened at once."""
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Standard error is held back meanwhile; all but the small talk is written afterwards, so nothing is lost.
+
+    Where there is no standard error, or nothing to hold it in, this does nothing.
+    """
+    with _LOCK, contextlib.ExitStack() as stack:
+        if hasattr(os, "memfd_create"):  # Linux
+            with contextlib.suppress(OSError):  # standard error is closed, or no descriptor is left
+                _hold_back(stack)
+        yield
+
+
+def _hold_back(stack: contextlib.ExitStack) -> None:
+    """Point standard error to memory until the stack is left."""
+    held = os.memfd_create("held back")
+    stack.callback(os.close, held)
+    real = os.dup(2)
+    stack.callback(os.close, real)
+    os.dup2(held, 2)
+
+    def back() -> None:
+        os.dup2(real, 2)
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            _say_again(held)
+
+    stack.callback(back)
+
+
+def _say_again(held: int) -> None:
+    os.lseek(held, 0, os.SEEK_SET)
+    kept = b"".join(
+        line
+        for line in os.read(held, os.fstat(held).st_size).splitlines(keepends=True)
+        if not line.startswith(_SMALL_TALK)
+    )
+    while kept:
+        kept = kept[os.write(2, kept) :]

@@ -1,0 +1,86 @@
+"""Models of kinds `patch` and `segment` for tests: tiny real ones, and stand-ins that say what a test wants."""
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from device.hearing.sidecar import Calibration, Sidecar
+from device.sources.base import FloatArray
+
+TINY_MODELS = Path(__file__).parent / "golden" / "models"
+"""`embedder` and `attention`: real int8 files with random weights, made by golden/make_tiny_models.py."""
+
+needs_tflite = pytest.mark.skipif(
+    not any(importlib.util.find_spec(name) for name in ("ai_edge_litert", "tflite_runtime")),
+    reason="no TFLite runtime is installed",
+)
+
+
+def tiny_document(name: str) -> dict[str, Any]:
+    """The description of a tiny model."""
+    document: dict[str, Any] = json.loads((TINY_MODELS / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def install_tiny(folder: Path, name: str, document: Mapping[str, Any] | None = None) -> Path:
+    """Copy a tiny model, with this description instead of its own; where the description is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(TINY_MODELS / f"{name}.tflite", folder)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(tiny_document(name) if document is None else document), encoding="utf-8")
+    return path
+
+
+def tiny_sidecar(name: str, **inputs: Any) -> Sidecar:
+    """A tiny model's description, not calibrated; the keywords replace what it says of its input."""
+    sidecar = Sidecar.read(TINY_MODELS / f"{name}.json")
+    return replace(sidecar, input={**sidecar.input, **inputs}, calibration=Calibration())
+
+
+class FakeEmbedder:
+    """Of kind `patch`: what it says of a patch, (96, 64), is up to a function.
+
+    Args:
+        judge: score of music and embedding, (128,).
+        inputs: replace what the description says of the input.
+    """
+
+    def __init__(self, judge: Callable[[FloatArray], tuple[float, FloatArray]], **inputs: Any) -> None:
+        self.sidecar = tiny_sidecar("embedder", **inputs)
+        self.patches: list[FloatArray] = []
+        self._judge = judge
+
+    def embed(self, patch: FloatArray) -> tuple[float, FloatArray]:
+        """Keep the patch, and say what the function does."""
+        self.patches.append(patch.copy())
+        return self._judge(patch)
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """The scores, (n,)."""
+        return np.array([self._judge(patch)[0] for patch in features], np.float32)
+
+
+class FakeSegmentModel:
+    """Of kind `segment`: what it says of a segment, (rows, 128), is up to a function."""
+
+    def __init__(self, embedder: FakeEmbedder, judge: Callable[[FloatArray], float], **inputs: Any) -> None:
+        self.sidecar = tiny_sidecar("attention", **inputs)
+        self.embedder = embedder
+        self.segments: list[FloatArray] = []
+        self._judge = judge
+
+    def raw(self, features: FloatArray) -> FloatArray:
+        """Keep the segments, (n, rows, 128), and say what the function does: (n,)."""
+        self.segments.extend(features.copy())
+        return np.array([self._judge(segment) for segment in features], np.float32)
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """The same."""
+        return self.raw(features)

@@ -1,0 +1,232 @@
+"""device.hearing.hearings: what each kind of model makes of a stream, against the same made in one go."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hearing_fakes import FakeModel, noise, scene
+from hypothesis import given
+from hypothesis import strategies as st
+from network_fakes import TINY_MODELS, FakeEmbedder, FakeSegmentModel, needs_tflite
+
+from device.errors import ModelError
+from device.hearing.features import FrontEnd, Spectra
+from device.hearing.hearings import Hearing, hearing_of, joined_score, segment_places
+from device.hearing.models import LoadedEmbedder, LoadedSegmentModel, load_model
+from device.sources.base import FloatArray
+
+FIRST = 15_600
+
+
+class Numbered:
+    """Says of the first patch 0.00, of the next 0.01, and so on; the embedding is that number."""
+
+    def __init__(self) -> None:
+        self.number = -1
+
+    def __call__(self, _: FloatArray) -> tuple[float, FloatArray]:
+        """Of the next patch."""
+        self.number += 1
+        return self.number / 100, np.full(128, self.number, np.float32)
+
+
+class CountingFrontEnd(FrontEnd):
+    """Counts the frames that it computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = 0
+
+    def feed(self, samples: FloatArray) -> Spectra:
+        """As the real one."""
+        spectra = super().feed(samples)
+        self.frames += len(spectra.mel)
+        return spectra
+
+
+def answers(hearing: Hearing, samples: FloatArray) -> list[float]:
+    """All answers of a stream."""
+    hop = hearing.hop_samples
+    ends = range(FIRST, len(samples) + 1, hop)
+    return [hearing.answer(samples[0 if end == FIRST else end - hop : end]) for end in ends]
+
+
+def patches_of(samples: FloatArray) -> FloatArray:
+    """(n, 96, 64): the patches of a whole recording, of frames that were computed in one go."""
+    frames = FrontEnd().feed(samples).log_mel()
+    return np.stack([frames[start : start + 96] for start in range(0, len(frames) - 95, 48)])
+
+
+@pytest.mark.parametrize(
+    ("patches", "places"),
+    [
+        (1, [0] * 10),
+        (2, [1] * 10),
+        (3, [0, 2] * 5),
+        (6, [1, 3, 5, 1, 3, 5, 1, 3, 5, 1]),
+        (18, [1, 3, 5, 7, 9, 11, 13, 15, 17, 1]),
+        (19, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]),
+        (20, [1, 3, 5, 7, 9, 11, 13, 15, 17, 19]),
+        (101, [82, 84, 86, 88, 90, 92, 94, 96, 98, 100]),
+    ],
+)
+def test_a_segment_is_every_second_patch(patches: int, places: list[int]) -> None:
+    """The newest last; where there are too few, those that are there again, in their order."""
+    assert segment_places(patches, 10) == places
+
+
+@pytest.mark.parametrize(
+    ("recent", "segment", "weight", "joined"),
+    [
+        (0.3, 0.8, 1.0, 0.3),
+        (0.3, 0.8, 0.0, 0.8),
+        (0.7, 0.7, 0.4, 0.7),
+        (0.2, 0.8, 0.5, 0.5),
+        (0.9, 0.5, 0.5, 0.75),
+        (1.0, 0.0, 0.5, 0.5),
+        (1.0, 1.0, 0.5, 511 / 512),
+        (0.0, 0.0, 0.5, 1 / 512),
+    ],
+)
+def test_scores_are_joined_in_log_odds(recent: float, segment: float, weight: float, joined: float) -> None:
+    """Weighted; neither counts as surer than 511 to 1."""
+    assert joined_score(recent, segment, weight) == pytest.approx(joined)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=2), st.floats(0, 1), st.floats(0, 1))
+def test_more_of_either_score_is_never_less(recent: list[float], segment: float, weight: float) -> None:
+    """And the joined score lies between the two, as a probability."""
+    low, high = (joined_score(each, segment, weight) for each in sorted(recent))
+    assert 0 < low <= high < 1
+
+
+def test_patches_are_cut_from_the_stream_every_half_second() -> None:
+    """Each one is what the same stretch of the whole recording gives."""
+    model = FakeEmbedder(Numbered())
+    answers(hearing_of(model), scene(6.0))
+    assert np.allclose(model.patches, patches_of(scene(6.0)), atol=1e-4)
+    assert len(model.patches) == 11
+
+
+@pytest.mark.parametrize("kind", ["patch", "segment"])
+def test_each_frame_is_computed_once(kind: str) -> None:
+    """Although patches overlap by half, and segments by nine tenths."""
+    front_end = CountingFrontEnd()
+    embedder = FakeEmbedder(Numbered())
+    model = embedder if kind == "patch" else FakeSegmentModel(embedder, lambda _: 0.5)
+    answers(hearing_of(model, lambda: front_end), noise(12.0))
+    assert front_end.frames == 96 + 48 * (len(embedder.patches) - 1) == 1_200 - 48
+
+
+def test_the_logarithms_offset_is_the_models() -> None:
+    """VGGish's is another than YAMNet's."""
+    model = FakeEmbedder(Numbered())
+    front_end = {**model.sidecar.input["front_end"], "log_offset": 0.01}
+    model.sidecar = replace(model.sidecar, input={**model.sidecar.input, "front_end": front_end})
+    hearing_of(model).answer(np.zeros(FIRST, np.float32))
+    assert np.allclose(model.patches, np.log(0.01))
+
+
+def test_a_patch_models_answer_is_the_mean_of_the_recent_scores() -> None:
+    """Of as many as its description says, and of fewer at the start."""
+    found = answers(hearing_of(FakeEmbedder(Numbered(), recent_patches=3)), noise(4.0))
+    assert found == pytest.approx([0.0, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05])
+
+
+def test_an_answer_is_calibrated() -> None:
+    """After the mean was taken."""
+    model = FakeEmbedder(lambda _: (0.4, np.zeros(128, np.float32)))
+    model.sidecar = replace(model.sidecar, calibration=FakeModel().sidecar.calibration)
+    calibration = replace(model.sidecar.calibration, method="platt", slope=2.0, offset=0.0)
+    model.sidecar = replace(model.sidecar, calibration=calibration)
+    assert hearing_of(model).answer(noise(0.975)) == pytest.approx(0.16 / (0.16 + 0.36))
+
+
+def test_a_segment_holds_the_embeddings_of_its_patches() -> None:
+    """In order, each of them made once."""
+    embedder = FakeEmbedder(Numbered())
+    model = FakeSegmentModel(embedder, lambda _: 0.5)
+    answers(hearing_of(model), noise(12.0))
+    assert len(embedder.patches) == len(model.segments) == 23
+    for number, segment in enumerate(model.segments, start=1):
+        assert segment.shape == (10, 128)
+        assert segment[:, 0].tolist() == segment_places(number, 10)
+
+
+def test_a_segment_models_answer_joins_recent_patches_and_segment() -> None:
+    """By the weight that its description states."""
+    model = FakeSegmentModel(FakeEmbedder(Numbered()), lambda _: 0.6, recent_patches=2, recent_weight=0.25)
+    found = answers(hearing_of(model), noise(12.0))
+    recent = [0.0, *(number - 0.005 for number in np.arange(1, 23) / 100)]
+    assert found == pytest.approx([joined_score(score, 0.6, 0.25) for score in recent], abs=1e-6)
+
+
+def test_the_segment_is_judged_every_so_often() -> None:
+    """At the first patch and after every fourth; in between its last judgement holds."""
+    judgements = iter((0.2, 0.4, 0.6, 0.8))
+    model = FakeSegmentModel(
+        FakeEmbedder(lambda _: (0.5, np.zeros(128, np.float32))),
+        lambda _: next(judgements),
+        recent_weight=0.0,
+        segment_every=4,
+    )
+    found = answers(hearing_of(model), noise(0.975 + 9 * 0.48))
+    assert found == pytest.approx([0.2] * 4 + [0.4] * 4 + [0.6] * 2, abs=1e-6)
+    assert [segment[:, 0].size for segment in model.segments] == [10, 10, 10]
+
+
+def test_sure_patches_in_a_row_are_music_without_waiting() -> None:
+    """The least sure of them decides, so much lower in log odds; one patch alone is not enough."""
+    scores = iter((0.1, 0.95, 0.1, 0.95, 0.9, 0.1))
+    model = FakeSegmentModel(
+        FakeEmbedder(lambda _: (next(scores), np.zeros(128, np.float32))),
+        lambda _: 0.01,
+        recent_patches=1,
+        recent_weight=0.0,
+        quick_patches=2,
+        quick_discount=1.0,
+    )
+    found = answers(hearing_of(model), noise(0.975 + 5 * 0.48))
+    quick = 0.9 / (0.9 + 0.1 * math.e)
+    low = 0.1 / (0.1 + 0.9 * math.e)
+    assert found == pytest.approx([0.01, low, low, low, quick, low], abs=1e-6)
+
+
+@needs_tflite
+def test_a_patch_model_hears_what_its_file_says() -> None:
+    """A real file, in a stream and in one go; what computes a frame alone or with others differs by rounding."""
+    model = load_model("embedder", directory=str(TINY_MODELS))
+    assert isinstance(model, LoadedEmbedder)
+    scores = [model.embed(patch)[0] for patch in patches_of(scene(12.0))]
+    means = [np.mean(scores[max(0, end - 3) : end]) for end in range(1, len(scores) + 1)]
+    expected = model.sidecar.calibration(np.array(means, np.float32))
+    found = answers(hearing_of(model), scene(12.0))
+    assert found == pytest.approx(expected.tolist(), abs=0.02)
+    assert np.ptp(found) > 0.3
+
+
+@needs_tflite
+def test_a_segment_model_hears_what_its_files_say() -> None:
+    """The same, of both networks."""
+    model = load_model("attention", directory=str(TINY_MODELS))
+    assert isinstance(model, LoadedSegmentModel)
+    heard = [model.embedder.embed(patch) for patch in patches_of(scene(24.0))]
+    expected = []
+    for end in range(1, len(heard) + 1):
+        segment = np.stack([heard[place][1] for place in segment_places(end, 10)])
+        recent = float(np.mean([score for score, _ in heard[max(0, end - 3) : end]]))
+        expected.append(joined_score(recent, float(model.raw(segment[None])[0]), 0.6))
+    found = answers(hearing_of(model), scene(24.0))
+    calibrated = model.sidecar.calibration(np.array(expected, np.float32))
+    assert found == pytest.approx(calibrated.tolist(), abs=0.03)
+    assert np.ptp(found) > 0.3
+
+
+@pytest.mark.parametrize("kind", ["patch", "segment"])
+def test_a_model_that_is_not_of_the_kind_that_it_says_is_refused(kind: str) -> None:
+    """It has no embeddings to hear by."""
+    model = FakeModel()
+    model.sidecar = replace(model.sidecar, kind=kind)
+    with pytest.raises(ModelError, match=f"'fake' is of kind '{kind}'"):
+        hearing_of(model)
