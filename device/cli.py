@@ -13,6 +13,7 @@ COMMANDS = (
     Command("history", "say when music played, from the daemon's history", "device.commands.history"),
     Command("devices", "list microphones", "device.commands.devices"),
     Command("check", "go through configuration, model, sources and broker", "device.commands.check"),
+    Command("benchmark", "measure this device's speed and memory, model by model", "device.commands.benchmark"),
     Command("demo", "bundled audio through the whole path, broker included", "device.demo"),
     Command("version", "versions of the program, its models and runtimes", "device.commands.version"),
 )

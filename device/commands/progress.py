@@ -22,13 +22,19 @@ class Progress:
 
     def show(self, name: str, done_s: float, total_s: float | None) -> None:
         """Say how many seconds of how many have been heard."""
+        if total_s and total_s >= SHOWN_FROM_S:
+            self.draw(name, done_s / total_s, f"of {total_s / 60:.0f} min ")
+
+    def draw(self, name: str, part: float, whole: str = "") -> None:
+        """Say which part of something, 0 to 1, is done."""
         now = time.monotonic()
-        if not self._terminal or not total_s or total_s < SHOWN_FROM_S or now - self._shown_at < _EVERY_S:
+        if not self._terminal or now - self._shown_at < _EVERY_S:
             return
         self._shown_at, self._drawn = now, True
-        part = min(1.0, done_s / total_s)
+        part = min(1.0, part)
         bar = "#" * int(part * _WIDTH)
-        self._stream.write(f"\r{name[-40:]} [{bar:<{_WIDTH}}] {part:4.0%} of {total_s / 60:.0f} min ")
+        # Erased up to the line's end: what stood there before may have been longer.
+        self._stream.write(f"\r{name[-40:]} [{bar:<{_WIDTH}}] {part:4.0%} {whole}\x1b[K")
         self._stream.flush()
 
     def __enter__(self) -> Self:

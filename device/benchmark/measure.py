@@ -1,0 +1,160 @@
+"""One subject, in this process: all that is measured of it, in an order in which nothing disturbs the next."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from device.benchmark.costs import Cost, cost_of, ratio_of, spread, spread_of_stages
+from device.benchmark.job import Job, Measured
+from device.benchmark.memory import read_memory
+from device.benchmark.report import ModelReport, Ratio
+from device.benchmark.stages import Stopwatch
+from device.benchmark.subjects import PipelineSubject, Subject, YamnetSubject
+from device.benchmark.tape import READING, Tape
+
+Say = Callable[[str, float], None]
+"""Told which phase this is, and which part of it is done, 0 to 1."""
+
+SETTLE_S = 10.0
+"""Of sound, after which the memory is read: every buffer has been full by then."""
+
+ALTERNATION_S = 4.8
+"""Of sound that the model hears, then YAMNet, and so on: short, so that what else the machine does hits both."""
+
+_LOADS = 3
+
+
+class Course:
+    """A subject on its tape: gives the cost of one answer after another."""
+
+    def __init__(self, job: Job, *, yamnet: bool) -> None:
+        self._job = job
+        self._yamnet = yamnet
+        self._watch = Stopwatch()
+        self.tape = Tape(Path(job.tape), rate_hz=job.rate_hz, watch=self._watch)
+        began = time.perf_counter()
+        self.subject = self._load()
+        self.load_ms = 1000 * (time.perf_counter() - began)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the tape."""
+        self.tape.close()
+
+    def load_again_ms(self) -> float:
+        """To load it once more."""
+        began = time.perf_counter()
+        self._load()
+        return 1000 * (time.perf_counter() - began)
+
+    def answer(self) -> Cost:
+        """What the next answer cost, reading the tape not counted."""
+        self._watch.take()
+        began = time.perf_counter()
+        self.subject.fetch()
+        used = time.process_time()
+        self.subject.answer()
+        processor_s = time.process_time() - used
+        whole_s = time.perf_counter() - began
+        spent_s = self._watch.take()
+        whole_s -= spent_s.pop(READING, 0.0)
+        return cost_of(whole_s, spent_s, processor_s, hop_s=self.subject.hop_s)
+
+    def hear(self, seconds: float) -> list[Cost]:
+        """What the answers to so much sound cost; at least one."""
+        return [self.answer() for _ in range(max(1, round(seconds / self.subject.hop_s)))]
+
+    def _load(self) -> Subject:
+        job = self._job
+        if self._yamnet:
+            return YamnetSubject(
+                Path(job.yamnet or ""), self.tape, self._watch, runtime=job.runtime, threads=job.threads
+            )
+        (name,) = job.models
+        return PipelineSubject(
+            name, self.tape, self._watch, directory=job.directory, runtime=job.runtime, threads=job.threads
+        )
+
+
+def measure(job: Job, say: Say) -> Measured:
+    """Load, first decision, memory, stages (beside YAMNet), live.
+
+    Args:
+        job: of the task `model` or `yamnet`.
+        say: told how far it is.
+
+    Raises:
+        OidoError: the subject cannot be loaded or run.
+    """
+    say("loading", 0.0)
+    alone = job.task == "yamnet"
+    with Course(job, yamnet=alone) as course:
+        course.answer()
+        first_decision_s = time.monotonic() - job.started_s
+        subject = course.subject
+        course.hear(max(SETTLE_S, subject.context_s))
+        memory, modules = read_memory(), tuple(sys.modules)
+        load_again_ms = min(course.load_again_ms() for _ in range(_LOADS))
+        if job.yamnet and not alone:
+            with Course(job, yamnet=True) as reference:
+                costs, ratio = _alternate(course, reference, job.seconds, say)
+        else:
+            costs, ratio = _alternate(course, None, job.seconds, say)
+        live_percent = _live_percent(course, job.live_s, say) if job.live_s else None
+    whole = spread([cost.whole for cost in costs])
+    report = ModelReport(
+        name=subject.name,
+        kind=subject.kind,
+        sha256=subject.sha256,
+        embedder_sha256=subject.embedder_sha256,
+        runtime=subject.runtime,
+        hop_s=subject.hop_s,
+        load_ms=course.load_ms,
+        load_again_ms=load_again_ms,
+        first_decision_s=first_decision_s,
+        stages=spread_of_stages(costs),
+        whole=whole,
+        processor=spread([cost.processor for cost in costs]),
+        real_time_factor=whole.p50 / 1000,
+        live_percent=live_percent,
+        memory=memory,
+        above_imports=None,
+        yamnet=ratio,
+    )
+    return Measured(modules=modules, report=report)
+
+
+def _alternate(
+    course: Course, reference: Course | None, seconds: float, say: Say
+) -> tuple[list[Cost], Ratio | None]:
+    """What the answers to so much sound cost; and the ratio to YAMNet's, each of them first every other time."""
+    turns = max(1, round(seconds / ALTERNATION_S))
+    piece_s = min(seconds, ALTERNATION_S)
+    if reference is not None:
+        reference.hear(ALTERNATION_S)  # its first calls are slow
+    pairs: list[tuple[list[Cost], list[Cost]]] = []
+    for turn in range(turns):
+        say("timing", turn / turns)
+        theirs = reference.hear(piece_s) if reference is not None and turn % 2 else []
+        ours = course.hear(piece_s)
+        if reference is not None and not turn % 2:
+            theirs = reference.hear(piece_s)
+        pairs.append((ours, theirs))
+    costs = [cost for ours, _ in pairs for cost in ours]
+    return costs, None if reference is None else ratio_of(pairs)
+
+
+def _live_percent(course: Course, seconds: float, say: Say) -> float:
+    """Processor time of this process over the time that passes, at the pace of live sound."""
+    course.tape.live()
+    began, used = time.monotonic(), time.process_time()
+    answers = max(1, round(seconds / course.subject.hop_s))
+    for answer in range(answers):
+        say("live", answer / answers)
+        course.answer()
+    return 100 * (time.process_time() - used) / (time.monotonic() - began)

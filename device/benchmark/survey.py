@@ -1,0 +1,97 @@
+"""Every model that is wanted, each in processes of its own, made into one report."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from device.benchmark.children import run
+from device.benchmark.job import Job, Measured, Prepared
+from device.benchmark.machine import read_conditions, read_machine
+from device.benchmark.report import SCHEMA_VERSION, Above, Memory, ModelReport, Report, Settings
+from device.config import Runtime
+from device.errors import OidoError, UsageError
+
+Show = Callable[[str, float], None]
+"""Told what is being done, and which part of it is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to measure, and how."""
+
+    settings: Settings
+    models: tuple[str, ...] = ()
+    """Names, or paths of sidecars; none: all that are installed."""
+    directory: str | None = None
+    """`[model] directory`."""
+    runtime: Runtime = "auto"
+    yamnet: Path | None = None
+    """None: look for it where models are."""
+
+
+def survey(wanted: Wanted, *, show: Show, failed: Callable[[OidoError], None]) -> Report:
+    """Measure everything.
+
+    Args:
+        wanted: what, and how.
+        show: told how far it is.
+        failed: told of each model that cannot be measured; the others are all the same.
+
+    Raises:
+        UsageError: a model that was asked for is not installed.
+        OidoError: nothing can be measured here.
+    """
+    machine, before = read_machine(), read_conditions()
+    with tempfile.TemporaryDirectory(prefix="oido-benchmark-") as folder:
+        job = Job(
+            task="prepare",
+            models=wanted.models,
+            directory=wanted.directory,
+            runtime=wanted.runtime,
+            threads=wanted.settings.threads,
+            seconds=wanted.settings.seconds,
+            live_s=wanted.settings.live_s,
+            rate_hz=wanted.settings.rate_hz,
+            tape=str(Path(folder) / "tape"),
+            yamnet=None if wanted.yamnet is None else str(wanted.yamnet),
+        )
+        prepared = run(job, Prepared, what="the sound", say=lambda _phase, _part: None)
+        job = replace(job, yamnet=prepared.yamnet)
+        subjects = [replace(job, task="model", models=(path,)) for path in prepared.models]
+        if prepared.yamnet:
+            subjects.append(replace(job, task="yamnet", models=()))
+        imports: dict[frozenset[str], Memory] = {}
+        reports: dict[str, list[ModelReport]] = {"model": [], "yamnet": []}
+        for subject in subjects:
+            try:
+                reports[subject.task].append(_measure(subject, imports, show))
+            except UsageError:
+                raise
+            except OidoError as error:
+                failed(error)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine,
+        before=before,
+        after=read_conditions(),
+        settings=wanted.settings,
+        models=tuple(reports["model"]),
+        yamnet=next(iter(reports["yamnet"]), None),
+    )
+
+
+def _measure(job: Job, imports: dict[frozenset[str], Memory], show: Show) -> ModelReport:
+    """One model, or YAMNet; `imports` is what processes that only import have come to so far."""
+    name = Path(job.models[0]).stem if job.models else "YAMNet"
+    measured = run(job, Measured, what=f"model {name!r}", say=lambda phase, part: show(f"{name}: {phase}", part))
+    modules = frozenset(measured.modules)
+    if modules not in imports:
+        show(f"{name}: imports", 0.0)
+        work = replace(job, task="imports", modules=measured.modules)
+        imports[modules] = run(work, Memory, what="the imports", say=lambda _phase, _part: None)
+    alone, memory = imports[modules], measured.report.memory
+    pss = None if memory.pss_mb is None or alone.pss_mb is None else memory.pss_mb - alone.pss_mb
+    return replace(measured.report, above_imports=Above(memory.rss_mb - alone.rss_mb, pss))

@@ -1,0 +1,116 @@
+"""`oido benchmark`: how fast this device is, and what memory each model takes."""
+
+import argparse
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from device.benchmark.comparison import compare, read_report
+from device.benchmark.document import dumps
+from device.benchmark.report import Settings
+from device.benchmark.survey import Wanted, survey
+from device.benchmark.table import table
+from device.commands.options import add_config
+from device.commands.progress import Progress
+from device.config import Runtime, load
+from device.errors import OidoError, UsageError
+
+LOWEST_HZ, HIGHEST_HZ = 8_000, 192_000
+"""What microphones capture at."""
+
+BUSY = (
+    "other programs are busy here (load average {:.1f} on {} cores): p50 and min say more than mean, p95 and p99"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `benchmark`."""
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="which models (default: all installed)",
+    )
+    parser.add_argument(
+        "--runtime", choices=get_args(Runtime), help="which TFLite runtime (default: as configured)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="that a runtime may use (default: 1)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="of sound to measure the stages on (default: 300)",
+    )
+    parser.add_argument(
+        "--live",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds at the pace of live sound (default: 10; 0: none)",
+    )
+    parser.add_argument(
+        "--rate", type=int, default=48_000, metavar="HZ", help="at which the microphone captures (default: 48000)"
+    )
+    parser.add_argument(
+        "--yamnet",
+        type=Path,
+        metavar="FILE",
+        help="Google's YAMNet TFLite, the reference (default: yamnet.tflite where models are, if there)",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="with an earlier --json")
+    add_config(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print what came of it; a model that cannot be measured is named on standard error."""
+    settings = _settings(arguments)
+    earlier = None if arguments.compare is None else read_report(arguments.compare)
+    model = load(arguments.config).model
+    wanted = Wanted(
+        settings=settings,
+        models=tuple(arguments.model),
+        directory=model.directory,
+        runtime=arguments.runtime or model.runtime,
+        yamnet=arguments.yamnet,
+    )
+    failures: list[OidoError] = []
+    with Progress(sys.stderr) as progress:
+        report = survey(wanted, show=progress.draw, failed=failures.append)
+    for error in failures:
+        print(f"oido: error: {error}", file=sys.stderr)
+    if not report.models:
+        return OidoError.exit_code
+    if report.before.load_average > report.machine.cores / 2:
+        print(f"oido: warning: {BUSY.format(report.before.load_average, report.machine.cores)}", file=sys.stderr)
+    if earlier is not None:
+        report = replace(report, comparison=compare(report, earlier, file=str(arguments.compare)))
+        for warning in report.comparison.warnings if report.comparison else ():
+            print(f"oido: warning: {warning}", file=sys.stderr)
+    for line in [dumps(report, indent=2)] if arguments.json else table(report):
+        print(line)
+    return OidoError.exit_code if failures else 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """What was asked for, if it can be.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if arguments.threads < 1:
+        raise UsageError(f"--threads {arguments.threads}: at least one thread must work")
+    if not 0 < arguments.seconds < math.inf:
+        raise UsageError(f"--seconds {arguments.seconds:g}: some sound must be heard, and not for ever")
+    if not 0 <= arguments.live < math.inf:
+        raise UsageError(f"--live {arguments.live:g}: seconds cannot be negative or without end")
+    if not LOWEST_HZ <= arguments.rate <= HIGHEST_HZ:
+        raise UsageError(f"--rate {arguments.rate}: microphones capture at {LOWEST_HZ} to {HIGHEST_HZ} Hz")
+    return Settings(
+        threads=arguments.threads, seconds=arguments.seconds, live_s=arguments.live, rate_hz=arguments.rate
+    )
