@@ -33,6 +33,9 @@ SECTION_S = 48.0
 
 SEED = 20_261_123
 
+REPEATS = 2
+"""How many different levels and rooms each section is put through."""
+
 
 class Sound(Protocol):
     """What is needed of a corpus's stream."""
@@ -128,24 +131,40 @@ def vary(samples: FloatArray, variant: Variant, generator: np.random.Generator) 
     return record(at_level(noisy, generator.uniform(-50, -8)))
 
 
-def extract(sound: Sound, *, seed: int = SEED, variants: Sequence[Variant] = VARIANTS, repeats: int = 2) -> Rows:
+def versions(
+    sound: Sound, section: FloatArray, number: int, variant: Variant, *, seed: int = SEED, repeats: int = REPEATS
+) -> Iterator[FloatArray]:
+    """A section of a sound in one variant: once clean, otherwise at so many levels or in so many rooms.
+
+    Args:
+        sound: whose section it is.
+        section: (n,) float32.
+        number: of the section, from 0.
+        variant: what to make of it.
+        seed: with the package, the label, the number and the variant, fixes every random choice.
+        repeats: how many different rooms and levels.
+    """
+    key = zlib.crc32(f"{sound.package}/{sound.label}".encode())
+    for repeat in range(1 if variant == "clean" else repeats):
+        generator = np.random.default_rng([seed, key, number, VARIANTS.index(variant), repeat])
+        yield vary(section, variant, generator)
+
+
+def extract(sound: Sound, *, seed: int = SEED, repeats: int = REPEATS) -> Rows:
     """All rows of one stream.
 
     Args:
         sound: the stream.
-        seed: with the package, the label, the section and the variant, fixes every random choice.
-        variants: which to make.
+        seed: of the rooms, levels and noises.
         repeats: how many different rooms and levels each section is put through.
     """
     samples = sound.read()
     features: list[FloatArray] = []
     names: list[Variant] = []
-    key = zlib.crc32(f"{sound.package}/{sound.label}".encode())
     for number, section in enumerate(sections(samples)):
-        for index, variant in enumerate(variants):
-            for repeat in range(1 if variant == "clean" else repeats):
-                generator = np.random.default_rng([seed, key, number, index, repeat])
-                rows = vectors(vary(section, variant, generator))
+        for variant in VARIANTS:
+            for varied in versions(sound, section, number, variant, seed=seed, repeats=repeats):
+                rows = vectors(varied)
                 features.append(rows)
                 names.extend([variant] * len(rows))
     total = len(names)
@@ -160,7 +179,7 @@ def extract(sound: Sound, *, seed: int = SEED, variants: Sequence[Variant] = VAR
 
 
 def extract_all(
-    sounds: Iterable[Sound], cache: Path, *, version: str, seed: int = SEED, jobs: int = 2, repeats: int = 2
+    sounds: Iterable[Sound], cache: Path, *, version: str, seed: int = SEED, jobs: int = 2, repeats: int = REPEATS
 ) -> Rows:
     """All rows of all streams; each stream is computed once and kept, so an interrupted run goes on where it was.
 

@@ -3,16 +3,14 @@
 A package is the unit throughout: rows of one package are alike, so it is packages that the bootstrap draws.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from device.hearing.sidecar import MODES, Calibration
-from export.features import Rows
 
 FloatVector = npt.NDArray[np.floating]
 BoolVector = npt.NDArray[np.bool_]
@@ -27,7 +25,21 @@ WANTED = 0.99
 """Precision of the mode `precision`, recall of the mode `recall`, on validation."""
 
 
-def package_weights(rows: Rows) -> FloatVector:
+class Labelled(Protocol):
+    """Rows of which it is known what they are and where they come from."""
+
+    @property
+    def music(self) -> npt.NDArray[np.int8]:
+        """(n,) 1 for music."""
+        ...
+
+    @property
+    def package(self) -> npt.NDArray[np.str_]:
+        """(n,) where each row comes from."""
+        ...
+
+
+def package_weights(rows: Labelled) -> FloatVector:
     """(n,) weights, mean 1: half to music, half to no music; within each, a package has the root of its size.
 
     Counting every row alike would let the three longest packages decide; counting every package alike would let
@@ -97,55 +109,128 @@ def report(
         threshold: from which probability it is music.
         seed: of the bootstrap.
     """
-    names, inverse = np.unique(package, return_inverse=True)
-    decided = probability >= threshold
-    correct_weight = np.ones(len(truth))
-
-    def over_packages(measure: Callable[[FloatVector], float]) -> Figure:
-        generator = np.random.default_rng(seed)
-        draws = []
-        for _ in range(BOOTSTRAPS):
-            drawn = np.bincount(generator.integers(0, len(names), len(names)), minlength=len(names))
-            weight = drawn[inverse].astype(np.float64)
-            if 0 < (weight * truth).sum() < weight.sum():
-                draws.append(measure(weight))
-        low, high = np.percentile(draws, (2.5, 97.5)) if draws else (np.nan, np.nan)
-        return Figure(measure(correct_weight), float(low), float(high))
-
-    def precision(weight: FloatVector) -> float:
-        return _ratio((weight * (truth & decided)).sum(), (weight * decided).sum())
-
-    def recall(weight: FloatVector) -> float:
-        return _ratio((weight * (truth & decided)).sum(), (weight * truth).sum())
-
-    def f1_weighted(weight: FloatVector) -> float:
-        return _ratio(2 * (weight * (truth & decided)).sum(), (weight * truth).sum() + (weight * decided).sum())
-
-    return Report(
-        rows=len(truth),
-        packages=len(names),
-        accuracy=over_packages(lambda weight: _ratio((weight * (truth == decided)).sum(), weight.sum())),
-        f1=over_packages(f1_weighted),
-        precision=over_packages(precision),
-        recall=over_packages(recall),
-        roc_auc=over_packages(lambda weight: float(roc_auc_score(truth, probability, sample_weight=weight))),
-        pr_auc=over_packages(
-            lambda weight: float(average_precision_score(truth, probability, sample_weight=weight))
-        ),
-        calibration_error=over_packages(lambda weight: calibration_error(truth, probability, weight)),
+    counts = _Counts.of(truth, probability, package, threshold)
+    generator = np.random.default_rng(seed)
+    packages = len(counts.music)
+    drawn = np.stack(
+        [
+            np.bincount(generator.integers(0, packages, packages), minlength=packages).astype(np.float64)
+            for _ in range(BOOTSTRAPS)
+        ]
     )
+    # A draw of packages that all have one label says nothing of telling two apart.
+    of_music, of_all = drawn @ counts.music.sum(axis=1), drawn @ (counts.music + counts.other).sum(axis=1)
+    drawn = drawn[(of_music > 0) & (of_music < of_all)]
+    everything = counts.figures(np.ones((1, packages)))
+    parts = [counts.figures(chunk) for chunk in np.array_split(drawn, max(1, len(drawn) // _DRAWS_AT_ONCE))]
+    found = {}
+    for name, value in everything.items():
+        draws = np.concatenate([part[name] for part in parts])
+        low, high = np.percentile(draws, (2.5, 97.5)) if draws.size else (np.nan, np.nan)
+        found[name] = Figure(float(value[0]), float(low), float(high))
+    return Report(rows=len(truth), packages=packages, **found)
 
 
-def _ratio(part: float | np.number, whole: float | np.number) -> float:
-    return float(part / whole) if whole else 0.0
+_DRAWS_AT_ONCE = 32
+"""As many draws of the bootstrap as fit into a processor's cache, more or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Rows of each package at each probability: all that a figure of any draw of packages depends on."""
+
+    values: FloatVector
+    """(u,) probabilities that occur, descending."""
+    decided: BoolVector
+    """(u,) whether they are music at the threshold."""
+    music: npt.NDArray[np.float64]
+    """(packages, u) rows of music."""
+    other: npt.NDArray[np.float64]
+    """(packages, u) rows of no music."""
+
+    @classmethod
+    def of(
+        cls, truth: npt.NDArray[np.int8], probability: FloatVector, package: npt.NDArray[np.str_], threshold: float
+    ) -> Self:
+        names, row = np.unique(package, return_inverse=True)
+        ascending, place = np.unique(probability, return_inverse=True)
+        values = ascending[::-1]
+        column = len(values) - 1 - place
+        counts = np.zeros((2, len(names), len(values)))
+        np.add.at(counts, (truth.astype(int), row, column), 1.0)
+        return cls(values, values >= threshold, music=counts[1], other=counts[0])
+
+    def figures(self, drawn: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+        """Every figure of a report for each draw: (draws, packages) how often each -> (draws,) by name."""
+        music, other = drawn @ self.music, drawn @ self.other
+        all_music, all_other = music.sum(axis=1), other.sum(axis=1)
+        hits, said = music[:, self.decided].sum(axis=1), (music + other)[:, self.decided].sum(axis=1)
+        found, wrong = music.cumsum(axis=1), other.cumsum(axis=1)
+        # The chance that music scores higher than no music; of equal scores half count.
+        ranked = ((found - music / 2) * other).sum(axis=1)
+        correct = hits + all_other - (said - hits)
+        return {
+            "accuracy": _ratios(correct, all_music + all_other),
+            "f1": _ratios(2 * hits, all_music + said),
+            "precision": _ratios(hits, said),
+            "recall": _ratios(hits, all_music),
+            "roc_auc": _ratios(ranked, all_music * all_other),
+            # Average precision: the sum of precisions, each weighted with the recall that it adds.
+            "pr_auc": _ratios((music * _ratios(found, found + wrong)).sum(axis=1), all_music),
+            "calibration_error": _ratios(self._gap(music, other), all_music + all_other),
+        }
+
+    def _gap(self, music: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Rows x distance of what is said from what is, summed over the bins."""
+        in_bin = _bins(self.values)[:, None] == np.arange(BINS)
+        distance = (music + other) @ (in_bin * self.values[:, None]) - music @ in_bin
+        gap: npt.NDArray[np.float64] = np.abs(distance).sum(axis=1)
+        return gap
+
+
+def _ratios(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Where there is nothing to divide by, 0."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+BINS = 10
+"""Of the calibration error and the reliability diagram, equally wide."""
+
+
+def _bins(probability: FloatVector) -> npt.NDArray[np.int64]:
+    """(n,) which bin each probability falls into; 1 into the last."""
+    return np.minimum((probability * BINS).astype(np.int64), BINS - 1)
 
 
 def calibration_error(truth: npt.NDArray[np.int8], probability: FloatVector, weight: FloatVector) -> float:
     """Expected calibration error: mean distance of what is said from what is, over ten bins."""
-    bins = np.minimum((probability * 10).astype(int), 9)
-    total = np.bincount(bins, weight, 10)
-    gap = np.bincount(bins, weight * probability, 10) - np.bincount(bins, weight * truth, 10)
+    bins = _bins(probability)
+    total = np.bincount(bins, weight, BINS)
+    gap = np.bincount(bins, weight * probability, BINS) - np.bincount(bins, weight * truth, BINS)
     return float(np.abs(gap).sum() / max(total.sum(), 1e-12))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One point of a reliability diagram."""
+
+    said: float
+    """Mean probability of its rows."""
+    found: float
+    """Part of its rows that are music."""
+    rows: int
+
+
+def reliability(truth: npt.NDArray[np.int8], probability: FloatVector) -> list[Bin]:
+    """What is said against what is, for each of the ten bins that has rows (DeGroot and Fienberg 1983)."""
+    bins = _bins(probability)
+    rows = np.bincount(bins, minlength=BINS)
+    said, found = np.bincount(bins, probability, BINS), np.bincount(bins, truth, BINS)
+    return [
+        Bin(float(said[at] / count), float(found[at] / count), int(count))
+        for at, count in enumerate(rows)
+        if count
+    ]
 
 
 def platt(truth: npt.NDArray[np.int8], raw: FloatVector, weight: FloatVector) -> Calibration:

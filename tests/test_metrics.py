@@ -5,10 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from export_fakes import rows_of
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from device.hearing.sidecar import Calibration
 from export.estimators.logistic import cross_validate, family, fit, probability
-from export.metrics import Report, calibration_error, f1, package_weights, platt, report, thresholds
+from export.metrics import (
+    Bin,
+    Report,
+    calibration_error,
+    f1,
+    package_weights,
+    platt,
+    reliability,
+    report,
+    thresholds,
+)
 
 
 def coded(text: str) -> np.ndarray:
@@ -57,6 +68,24 @@ def test_calibration_error_is_weighted() -> None:
     assert calibration_error(truth, np.array([1.0, 0.95]), np.array([2.0, 0.0])) == pytest.approx(0.0)
 
 
+def test_reliability_by_hand() -> None:
+    """Two bins have rows: of each, what was said in the mean, and what part was music."""
+    truth = np.array([1, 0, 1, 0], np.int8)
+    bins = reliability(truth, np.array([0.82, 0.88, 1.0, 0.11]))
+    assert [each.rows for each in bins] == [1, 2, 1]
+    assert [each.said for each in bins] == pytest.approx([0.11, 0.85, 1.0])
+    assert [each.found for each in bins] == [0.0, 0.5, 1.0]
+    assert isinstance(bins[0], Bin)
+
+
+def test_reliability_adds_up_to_the_calibration_error() -> None:
+    """The distance of the diagram from its diagonal, each bin by its rows."""
+    truth, said, _ = made()
+    bins = reliability(truth, said)
+    distance = sum(each.rows * abs(each.said - each.found) for each in bins) / sum(each.rows for each in bins)
+    assert distance == pytest.approx(calibration_error(truth, said, np.ones(len(truth))))
+
+
 def made(count: int = 400, *, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, probabilities that mean what they say, and 20 packages."""
     generator = np.random.default_rng(seed)
@@ -87,6 +116,30 @@ def test_figures_are_those_of_the_definitions(found: Report) -> None:
     assert found.recall.value == pytest.approx(hits / truth.sum())
     assert found.f1.value == pytest.approx(f1(truth, said >= 0.5))
     assert found.accuracy.value == pytest.approx(((said >= 0.5) == truth).mean())
+
+
+def test_areas_are_those_of_scikit_learn() -> None:
+    """Also where many probabilities are equal, as those of an 8-bit model are."""
+    truth, said, packages = made()
+    coarse = np.round(said, 1)
+    rounded = report(truth, coarse, packages, threshold=0.5)
+    assert rounded.roc_auc.value == pytest.approx(roc_auc_score(truth, coarse))
+    assert rounded.pr_auc.value == pytest.approx(average_precision_score(truth, coarse))
+    assert rounded.calibration_error.value == pytest.approx(calibration_error(truth, coarse, np.ones(len(truth))))
+
+
+def test_intervals_are_those_of_drawn_packages() -> None:
+    """Two packages, one always right and one always wrong: draws of one of them alone span from 0 to 1."""
+    truth, said = coded("mnmn"), np.array([0.9, 0.1, 0.1, 0.9])
+    drawn = report(truth, said, np.array(["right", "right", "wrong", "wrong"]), threshold=0.5)
+    assert (drawn.accuracy.low, drawn.accuracy.value, drawn.accuracy.high) == (0.0, 0.5, 1.0)
+    assert (drawn.roc_auc.low, drawn.roc_auc.value, drawn.roc_auc.high) == (0.0, 0.5, 1.0)
+
+
+def test_draws_of_one_label_alone_do_not_count() -> None:
+    """A package of music and one of none: only draws of both tell anything."""
+    drawn = report(coded("mmnn"), np.array([0.9, 0.8, 0.2, 0.1]), np.array(list("aabb")), threshold=0.5)
+    assert (drawn.recall.low, drawn.recall.high, drawn.roc_auc.low) == (1.0, 1.0, 1.0)
 
 
 def test_a_report_is_the_same_each_time(found: Report) -> None:

@@ -1,0 +1,161 @@
+"""Clean joins: something else, then at one sample music, then at one sample something else again.
+
+They tell how late a device notices a start and a stop. Everything is drawn by seed, from one split alone.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.sources.base import SAMPLE_RATE, FloatArray
+from export.corpus.augment import record
+from export.corpus.excerpts import Excerpt, Material, at_active_level, draw, is_speech, materials
+from export.corpus.recipe import Split
+from export.corpus.streams import Clip, Corpus
+from export.errors import ExportError
+
+BEFORE_S = (10.0, 20.0)
+"""No music before the start, drawn uniformly: the start falls anywhere between two answers."""
+
+MUSIC_S = (20.0, 30.0)
+"""Longer than any model looks back and any minimum duration."""
+
+AFTER_S = 25.0
+
+LEVEL_DBFS = -20.0
+"""RMS of the active parts of each piece; peaks are clipped as `record` does."""
+
+NEAR_SILENCE_DBFS = -50.0
+"""Music that begins below it has not begun: no ear could tell where the join is."""
+
+LONGEST_LEAD_S = 0.3
+"""A join whose music begins with more near-silence than that is skipped."""
+
+_FRAME_SAMPLES = SAMPLE_RATE // 100
+_TRIES = 20
+"""Draws for each wanted join before giving up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A start and a stop of music; made when it is read."""
+
+    before: Excerpt
+    music: Excerpt
+    after: Excerpt
+
+    @property
+    def onset(self) -> int:
+        """Where the music begins, in samples."""
+        return self.before.samples
+
+    @property
+    def offset(self) -> int:
+        """Where it ends, in samples."""
+        return self.before.samples + self.music.samples
+
+    def read(self) -> FloatArray:
+        """(n,) float32 in [-1, 1], 16 kHz mono.
+
+        Raises:
+            CorpusError: a file of the corpus cannot be read.
+        """
+        pieces = (self.before.read(), self.music.read(), self.after.read())
+        return record(np.concatenate([at_active_level(piece, LEVEL_DBFS) for piece in pieces]))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The joins of a split."""
+
+    joins: tuple[Join, ...]
+    skipped: int
+    """Pieces of music that were drawn and left out, because they begin with near-silence."""
+
+
+def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
+    """Draw joins.
+
+    Music: any stream as likely as any other, any place in it that leaves room for the piece, within one stream.
+    No music: speech, ambience or effects as likely as each other, any second of these as likely as any other.
+
+    Args:
+        corpus: whose streams.
+        split: all of a join comes from it.
+        count: how many joins.
+        seed: of everything that is drawn.
+
+    Raises:
+        ExportError: the split lacks music that is long enough, or anything else; or nearly all music in it begins
+            with near-silence wherever one cuts.
+        CorpusError: a file of the corpus cannot be read.
+    """
+    streams = corpus.select(split=split)
+    music = [
+        each
+        for each in materials(stream for stream in streams if stream.label == "music")
+        if each.duration_s > MUSIC_S[1]
+    ]
+    others = [stream for stream in streams if stream.label == "no_music"]
+    kinds = [
+        kind for kind in (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect)) if kind
+    ]
+    if not music or not kinds:
+        lacking = "anything without music" if music else f"music of at least {MUSIC_S[1]:.0f} s"
+        raise ExportError(f"the split {split!r} of {corpus.root} lacks {lacking} to join; build the corpus again")
+    joins: list[Join] = []
+    skipped = 0
+    for turn in range(count * _TRIES):
+        if len(joins) == count:
+            break
+        generator = np.random.default_rng((seed, zlib.crc32(split.encode()), turn))
+        join = _draw(generator, music, kinds)
+        if lead_s(join.music.read()) > LONGEST_LEAD_S:
+            skipped += 1
+        else:
+            joins.append(join)
+    if len(joins) < count:
+        raise ExportError(
+            f"the split {split!r} of {corpus.root} gave only {len(joins)} of {count} joins: nearly all its music "
+            "begins with near-silence wherever one cuts; look at the corpus"
+        )
+    return Plan(tuple(joins), skipped)
+
+
+def _draw(generator: np.random.Generator, music: Sequence[Material], kinds: Sequence[Sequence[Material]]) -> Join:
+    def other(low_s: float, high_s: float) -> Excerpt:
+        samples = round(generator.uniform(low_s, high_s) * SAMPLE_RATE)
+        return draw(generator, kinds[int(generator.integers(len(kinds)))], samples)
+
+    material = music[int(generator.integers(len(music)))]
+    long_s = generator.uniform(*MUSIC_S)
+    start_s = generator.uniform(0.0, material.duration_s - long_s)
+    return Join(
+        before=other(*BEFORE_S),
+        music=Excerpt(material, start_s, round(long_s * SAMPLE_RATE)),
+        after=other(AFTER_S, AFTER_S),
+    )
+
+
+def _is_ambience(clip: Clip) -> bool:
+    return clip.category == "ambience"
+
+
+def _is_effect(clip: Clip) -> bool:
+    return not is_speech(clip) and not _is_ambience(clip)
+
+
+def lead_s(music: FloatArray) -> float:
+    """Seconds of near-silence at the beginning of a piece.
+
+    That is, frames of 10 ms whose RMS is below -50 dBFS when the active parts of the piece are at -20 dBFS: 30 dB
+    below the music itself.
+    """
+    loud = at_active_level(music, LEVEL_DBFS)
+    frames = loud[: loud.size // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
+    audible = np.flatnonzero(
+        np.mean(np.square(frames, dtype=np.float64), axis=1) >= 10 ** (NEAR_SILENCE_DBFS / 10)
+    )
+    return (int(audible[0]) if audible.size else len(frames)) * _FRAME_SAMPLES / SAMPLE_RATE

@@ -1,0 +1,190 @@
+"""Takes x models -> what each said of each, by several processes, kept once computed."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from device.sources.base import SAMPLE_RATE, FloatArray
+from export.corpus.augment import at_level, noise
+from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
+from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
+from export.errors import ExportError
+from export.evaluation.hearing import Ear, Scorer
+from export.evaluation.takes import Section, Take
+from export.features import REPEATS, SECTION_S, SEED, VARIANTS, vary
+from export.workers import run_all
+
+Granularity = Literal["answer", "segment"]
+
+GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What was said, one row an answer or a segment."""
+
+    probability: FloatArray
+    """(n,) of music."""
+    music: npt.NDArray[np.int8]
+    """(n,) 1 where it is."""
+    package: npt.NDArray[np.str_]
+    category: npt.NDArray[np.str_]
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
+        """The rows for which the mask, (n,), is true."""
+        return type(self)(self.probability[mask], self.music[mask], self.package[mask], self.category[mask])
+
+    @classmethod
+    def join(cls, parts: Sequence["Verdicts"]) -> Self:
+        """All rows of all parts, in order; at least one part."""
+        return cls(
+            np.concatenate([part.probability for part in parts]),
+            np.concatenate([part.music for part in parts]),
+            np.concatenate([part.package for part in parts]),
+            np.concatenate([part.category for part in parts]),
+        )
+
+    @classmethod
+    def of(cls, section: Section, probability: FloatArray) -> Self:
+        """What was said of one section."""
+        count = len(probability)
+        return cls(
+            probability,
+            np.full(count, section.music, np.int8),
+            np.full(count, section.package),
+            np.full(count, section.category),
+        )
+
+
+Scored = Mapping[Granularity, Verdicts]
+"""What one model said of one take."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One take, and those who have not heard it yet, each with the file it goes to."""
+
+    take: Take
+    todo: tuple[tuple[Scorer, Path], ...]
+
+
+class Scores:
+    """What models said, kept in a folder: an interrupted run goes on where it was.
+
+    Args:
+        cache: the folder.
+        version: of the corpus: other data, other files.
+        seed: of rooms, levels, noises and mixtures.
+        jobs: processes.
+    """
+
+    def __init__(self, cache: Path, *, version: str, seed: int, jobs: int) -> None:
+        self._cache = cache
+        self._version = version
+        self._seed = seed
+        self._jobs = jobs
+
+    def score(self, wanted: Sequence[tuple[Take, Sequence[Scorer]]]) -> dict[tuple[str, str], Scored]:
+        """Have takes heard by models.
+
+        Args:
+            wanted: each take with those who are to hear it; a take is made once for all of them.
+
+        Returns:
+            By the names of model and take.
+
+        Raises:
+            ExportError: two takes have one name.
+            OidoError: a model cannot be used or the corpus cannot be read.
+        """
+        for name, count in Counter(take.name for take, _ in wanted).items():
+            if count > 1:
+                raise ExportError(f"{count} streams are called {name}; join them, or one's scores would be lost")
+        folders = {scorer.name: self._folder(scorer) for scorer in {each for _, ears in wanted for each in ears}}
+        paths = {
+            (scorer.name, take.name): folders[scorer.name] / f"{take.name}.npz"
+            for take, scorers in wanted
+            for scorer in scorers
+        }
+        tasks = []
+        for take, scorers in wanted:
+            missing = [(scorer, paths[scorer.name, take.name]) for scorer in scorers]
+            if todo := tuple(each for each in missing if not each[1].exists()):
+                tasks.append(_Task(take, todo))
+        run_all(
+            _do,
+            tasks,
+            jobs=self._jobs,
+            unit="stream",
+            describe=lambda task, sections: f"{task.take.name}: {sections} sections",
+        )
+        return {key: _read(path) for key, path in paths.items()}
+
+    def _folder(self, scorer: Scorer) -> Path:
+        # By path or by name, the same model has the same scores.
+        name = Path(scorer.name).stem
+        folder = self._cache / f"scores-{self._version}-{name}-{self._fingerprint(scorer)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _fingerprint(self, scorer: Scorer) -> str:
+        """Changes with anything that changes the scores: the model, how it hears, what is done to the sound."""
+        constants = (self._seed, SECTION_S, REPEATS, MIXTURE_REPEATS, OTHER_ABOVE_SPEECH_DB, LEVEL_DBFS)
+        digest = hashlib.sha256(f"{scorer.digest}/{constants}".encode())
+        ear = scorer.open()
+        for samples in _probes():
+            heard = ear.hear(samples)
+            # Rounded: another processor's last bit is no reason to begin again.
+            digest.update(np.round(samples, 3).tobytes())
+            digest.update(np.round(np.concatenate((heard.answers, heard.segments)), 2).tobytes())
+        return digest.hexdigest()[:12]
+
+
+def _probes() -> Iterator[FloatArray]:
+    """Short known sounds in every variant: what becomes of them tells one version of the code from another."""
+    sound = at_level(noise(np.random.default_rng(SEED), "fan", 12 * SAMPLE_RATE), -20.0)
+    for variant in VARIANTS:
+        yield vary(sound, variant, np.random.default_rng(SEED))
+
+
+def _do(task: _Task) -> int:
+    """Have one take heard by all who have not, and write down what they say."""
+    ears: list[Ear] = [scorer.open() for scorer, _ in task.todo]
+    said: list[dict[Granularity, list[Verdicts]]] = [{"answer": [], "segment": []} for _ in ears]
+    sections = 0
+    for section in task.take.sections():
+        sections += 1
+        for ear, of_ear in zip(ears, said, strict=True):
+            heard = ear.hear(section.samples)
+            of_ear["answer"].append(Verdicts.of(section, heard.answers))
+            of_ear["segment"].append(Verdicts.of(section, heard.segments))
+    for (_, path), of_ear in zip(task.todo, said, strict=True):
+        _write(path, {granularity: Verdicts.join(parts) for granularity, parts in of_ear.items()})
+    return sections
+
+
+def _write(path: Path, scored: Scored) -> None:
+    half_written = path.with_suffix(".part.npz")
+    columns = {
+        f"{granularity}_{field.name}": getattr(verdicts, field.name)
+        for granularity, verdicts in scored.items()
+        for field in fields(Verdicts)
+    }
+    np.savez(half_written, **columns)
+    half_written.replace(path)
+
+
+def _read(path: Path) -> Scored:
+    with np.load(path) as stored:
+        return {
+            granularity: Verdicts(
+                **{field.name: stored[f"{granularity}_{field.name}"] for field in fields(Verdicts)}
+            )
+            for granularity in GRANULARITIES
+        }

@@ -1,0 +1,45 @@
+"""Many independent tasks over a few processes, with a progress bar."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from export.progress import Progress
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+def run_all(
+    work: Callable[[_Task], _Result],
+    tasks: Sequence[_Task],
+    *,
+    jobs: int,
+    unit: str,
+    describe: Callable[[_Task, _Result], str],
+) -> list[_Result]:
+    """Do every task and give the results in the tasks' order; with no tasks nothing is started.
+
+    Args:
+        work: a function of a module, which other processes can import.
+        tasks: what they are sent; the longest first, or one process is left alone with it at the end.
+        jobs: processes.
+        unit: what one task is called in the progress bar.
+        describe: the line that says what a task gave.
+
+    Raises:
+        Exception: the first that a task raised. Tasks that have not begun by then are dropped.
+    """
+    results: list[_Result] = []
+    if not tasks:
+        return results
+    with ProcessPoolExecutor(min(jobs, len(tasks))) as pool, Progress(total=len(tasks), unit=unit) as progress:
+        waiting = [pool.submit(work, task) for task in tasks]
+        try:
+            for task, job in zip(tasks, waiting, strict=True):
+                results.append(job.result())
+                progress.step(describe(task, results[-1]))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
