@@ -1,136 +1,44 @@
-"""`oido-export train logistic`: from the corpus to a model and its sidecar, in one go.
-
-Choosing (the penalty, the statistics) happens by cross-validation on the training packages, calibration and
-thresholds on validation. The test split is looked at once, at the end, for the figures in the sidecar.
-"""
+"""`oido-export train MODEL`: from the corpus to a model. What each one does stands in `export.training`."""
 
 import argparse
-import re
-import sys
-import tempfile
-from collections.abc import Sequence
+import importlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from export.estimators.embedder import DEFAULT_SIZE, SIZES
+from export.evaluate import add_data_arguments
 
-from device.hearing.models import load_model
-from device.hearing.statistics import NAMES, VERSION, WINDOW_PATCHES
-from export.convert import sidecar
-from export.convert.onnx import OUTPUT, convert
-from export.convert.parity import largest_difference
-from export.errors import ExportError
-from export.estimators.logistic import STRENGTHS, cross_validate, fit, probability
-from export.evaluate import add_data_arguments, figures, load_rows, print_reports, reports
-from export.features import Rows
-from export.metrics import package_weights, platt, thresholds
-
-PARITY = 1e-4
-"""ONNX may differ from scikit-learn by so much in probability; both compute the same sum in other precisions."""
-
-GROUPS = (
-    "mfcc",
-    "flux",
-    "zcr",
-    "flatness",
-    "energy",
-    "modulation",
-    "rhythm",
-    "peaks",
-    "chroma",
-    ".*_skew",
-)
-"""What `--ablate` leaves out in turn: patterns at the beginning of a statistic's name."""
+MODELS = ("logistic", "embedder", "attention")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
-    parser.add_argument("model", choices=["logistic"], help="what to train")
+    parser.add_argument("model", choices=MODELS, help="what to train")
     add_data_arguments(parser)
-    parser.add_argument("--out", type=Path, default=Path("models"), help="where the model goes (default: models)")
-    parser.add_argument(
+    parser.add_argument("--out", type=Path, default=Path("models"), help="where models are (default: models)")
+    logistic = parser.add_argument_group("logistic")
+    logistic.add_argument(
         "--ablate", action="store_true", help="instead of training, show what each group of statistics is worth"
     )
+    networks = parser.add_argument_group("embedder and attention")
+    networks.add_argument(
+        "--yamnet", type=Path, help="Google's yamnet.tflite, the teacher (default: shared/weights)"
+    )
+    networks.add_argument(
+        "--scenes", type=_positive, default=20_000, help="how many to learn from (default: 20000)"
+    )
+    networks.add_argument("--size", choices=sorted(SIZES), default=DEFAULT_SIZE, help="of the embedder")
+    networks.add_argument("--steps", type=_positive, default=24_000, help="of the embedder (default: 24000)")
+    networks.add_argument("--epochs", type=_positive, default=20, help="of the attention network (default: 20)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or measure what the statistics are worth."""
-    corpus_version, rows = load_rows(arguments)
-    training = rows.where(rows.split == "train")
-    if arguments.ablate:
-        _ablate(training)
-        return 0
-    c = _choose(training)
-    pipeline = fit(training, c=c)
-
-    validation = rows.where((rows.split == "validation") & ~rows.mixed)
-    raw = probability(pipeline, validation.features)
-    calibration = platt(validation.music, raw, package_weights(validation))
-    at = thresholds(validation.music, calibration(raw.astype(np.float32)))
-    print(f"calibration: {calibration.method} slope {calibration.slope:.3f} offset {calibration.offset:+.3f}")
-    print("thresholds: " + ", ".join(f"{mode} {value:.3f}" for mode, value in at.items()))
-
-    content = convert(pipeline, rows.features[:1])
-    seconds = {name: len(rows.where(rows.split == name).music) * 0.96 for name in ("train", "validation", "test")}
-    written: dict[str, Any] = {
-        "name": arguments.model,
-        "kind": "statistics",
-        "suffix": ".onnx",
-        "content": content,
-        "output": OUTPUT,
-        "inputs": {"window_patches": WINDOW_PATCHES, "statistics_version": VERSION, "features": list(NAMES)},
-        "calibration": calibration,
-        "thresholds": at,
-        "training_data": {
-            "corpus": corpus_version,
-            "seed": arguments.seed,
-            "c": c,
-            "seconds_with_augmentation": {name: round(value) for name, value in seconds.items()},
-        },
-    }
-    with tempfile.TemporaryDirectory() as draft:
-        path = sidecar.write(Path(draft), metrics={}, **written)
-        model = load_model(str(path))
-        test = rows.where(rows.split == "test")
-        difference = largest_difference(model, pipeline, test.features)
-        print(f"parity: ONNX differs from scikit-learn by at most {difference:.1e} on {len(test.music)} test rows")
-        if difference > PARITY:
-            raise ExportError(
-                f"the ONNX model differs from scikit-learn by {difference:.1e}, more than {PARITY:.0e}"
-            )
-        found = reports(model, rows, split="test", mode="balanced")
-    print_reports(found, sys.stdout)
-    path = sidecar.write(arguments.out, metrics=figures(found), **written)
-    print(f"wrote {path}")
-    return 0
+    """Train it."""
+    code: int = importlib.import_module(f"export.training.{arguments.model}").run(arguments)
+    return code
 
 
-def _choose(training: Rows) -> float:
-    """The penalty with the best cross-validated F1, averaged over the variants."""
-    trials = []
-    for c in STRENGTHS:
-        trial = cross_validate(training, c=c)
-        trials.append(trial)
-        shown = " ".join(f"{variant} {value:.4f}" for variant, value in trial.by_variant.items())
-        print(f"C {c:g}: cross-validated F1 {shown}", flush=True)
-    return max(trials, key=lambda trial: trial.mean).c
-
-
-def _ablate(training: Rows) -> None:
-    """Cross-validated F1 without each group, and with it alone, as Markdown."""
-    c = _choose(training)
-    variants = sorted(set(training.variant.tolist()))
-    print(f"\n| statistics | without: {' | without: '.join(variants)} | alone: {' | alone: '.join(variants)} |")
-    print("|---" * (1 + 2 * len(variants)) + "|")
-    everything = list(range(len(NAMES)))
-    _row("all", [cross_validate(training, c=c).by_variant] * 2, variants)
-    for group in GROUPS:
-        inside = [i for i in everything if re.match(group, NAMES[i])]
-        outside = [i for i in everything if i not in inside]
-        trials = [cross_validate(training, c=c, columns=columns).by_variant for columns in (outside, inside)]
-        _row(f"{group} ({len(inside)})", trials, variants)
-
-
-def _row(label: str, trials: Sequence[dict[str, float]], variants: Sequence[str]) -> None:
-    cells = [f"{trial[variant]:.4f}" for trial in trials for variant in variants]
-    print(f"| {label} | {' | '.join(cells)} |", flush=True)
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number

@@ -1,0 +1,189 @@
+"""What every estimator of the comparison is to the one who compares: something to fit, to ask, and to convert.
+
+A segment is ten patches of 0.96 s in a row, each an embedding. Some estimators read it as it is, a sequence, some
+pooled: the mean and the standard deviation of each of its values. All learn from the training packages alone, with
+the same weights, and choose what is to be chosen by leaving whole packages out (`export.estimators.choosing`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from device.sources.base import FloatArray
+from export.errors import ExportError
+from export.estimators.attention import SEGMENT_PATCHES
+from export.metrics import FloatVector
+
+Reads = Literal["pooled", "sequence"]
+
+Labels = npt.NDArray[np.int8]
+"""(n,) 1 for music, 0 for no music."""
+
+Groups = npt.NDArray[np.str_]
+"""(n,) the package that each row comes from."""
+
+
+def pooled(sequences: FloatArray) -> FloatArray:
+    """What the estimators that read no sequences read: (n, patches, size) to (n, 2 x size).
+
+    The mean of each value over the patches, then its standard deviation (of the population: divided by n).
+    """
+    mean, deviation = sequences.mean(axis=1, dtype=np.float64), sequences.std(axis=1, dtype=np.float64)
+    return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Standardisation:
+    """Brings columns of any size to one: applied before the model, in float32, not by it."""
+
+    mean: FloatArray
+    """(size,) taken away."""
+    scale: FloatArray
+    """(size,) divided by."""
+    limit: float
+    """In standard deviations: what lies beyond is taken to it. An int8 tensor has one step for all its columns, so
+    a single wild value would make that step too coarse for the others."""
+
+    @classmethod
+    def of(cls, sequences: FloatArray, *, limit: float = 5.0) -> "Standardisation":
+        """Measured on training rows, (n, patches, size)."""
+        mean, scale = sequences.mean(axis=(0, 1), dtype=np.float64), sequences.std(axis=(0, 1), dtype=np.float64)
+        steady = scale <= 1e-6 * np.abs(mean) + 1e-12  # rounding is no variation to blow up
+        return cls(mean.astype(np.float32), np.where(steady, 1.0, scale).astype(np.float32), limit)
+
+    def __call__(self, sequences: FloatArray) -> FloatArray:
+        """(n, patches, size) standardised."""
+        standardised: FloatArray = np.clip((sequences - self.mean) / self.scale, -self.limit, self.limit)
+        return standardised
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A fitted estimator as the device can run it."""
+
+    content: bytes
+    suffix: Literal[".onnx", ".tflite"]
+    output: str
+    """Name of the output tensor."""
+    labels: tuple[str, ...]
+    """Of the output's columns."""
+    quantisation: str | None = None
+    """None: it calculates in float32."""
+    standardisation: Standardisation | None = None
+    """What its rows must go through first; None: nothing."""
+
+
+class Fitted(Protocol):
+    """An estimator that has learnt."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What was chosen and how good it was, ready for JSON."""
+        ...
+
+    def probability(self, x: FloatArray) -> FloatVector:
+        """Raw probability of music, (n,), of rows as the estimator reads them.
+
+        Raises:
+            ExportError: the rows have another shape than those that it learnt from.
+        """
+        ...
+
+    def convert(self, example: FloatArray) -> ModelFile:
+        """The file for the device.
+
+        Args:
+            example: training rows; a network's int8 ranges are measured on them, 200 are enough.
+
+        Raises:
+            ExportError: it cannot be converted, or what is needed for it is not installed.
+        """
+        ...
+
+
+class Estimator(Protocol):
+    """Something that can learn to tell music from no music."""
+
+    @property
+    def name(self) -> str:
+        """In tables and file names."""
+        ...
+
+    @property
+    def reads(self) -> Reads:
+        """Pooled segments, (n, 2 x size), or sequences, (n, 10, size)."""
+        ...
+
+    def fit(self, x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, seed: int) -> Fitted:
+        """Choose the hyperparameters by grouped cross-validation, then learn from all rows.
+
+        Args:
+            x: (n, ...) float32, training rows as `reads` says.
+            y: (n,) 1 for music, 0 for no music.
+            weight: (n,) how much each row counts, mean 1; as `export.metrics.package_weights` gives them.
+            groups: (n,) the package of each row: rows of one are never on both sides of a fold.
+            seed: the same seed and rows give the same estimator.
+
+        Raises:
+            ExportError: the rows are not what can be learnt from; the message says why.
+        """
+        ...
+
+
+def check(x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, reads: Reads, name: str) -> None:
+    """Refuse what cannot be learnt from.
+
+    Args:
+        x: as `Estimator.fit`; so are the others.
+        y: see there.
+        weight: see there.
+        groups: see there.
+        reads: what shape x must have.
+        name: of the estimator, for the message.
+
+    Raises:
+        ExportError: with one sentence that says what is wrong.
+    """
+    check_shape(x, reads=reads, name=name)
+    for what, values in (("labels", y), ("weights", weight), ("packages", groups)):
+        if values.shape != (len(x),):
+            raise ExportError(f"{name}: there are {len(x)} rows, but the {what} have the shape {values.shape}")
+    if not np.isfinite(x).all():
+        broken = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+        raise ExportError(
+            f"{name}: {len(broken)} of {len(x)} rows hold numbers that are not finite, "
+            f"the first of package {groups[broken[0]]}; make the features of it anew"
+        )
+    if not np.isin(y, (0, 1)).all():
+        raise ExportError(
+            f"{name}: labels must be 1 for music and 0 for no music, not {np.unique(y).tolist()[:5]}"
+        )
+    there = np.unique(y)
+    if len(there) < 2:  # noqa: PLR2004 - both
+        only = "music" if 1 in there else "no music"
+        raise ExportError(f"{name}: all {len(x)} training rows are {only}; there is nothing to tell apart")
+    if not (np.isfinite(weight).all() and (weight > 0).all()):
+        raise ExportError(f"{name}: every weight must be a positive number")
+
+
+def check_shape(x: FloatArray, *, reads: Reads, name: str, width: int | None = None) -> None:
+    """Refuse rows of another shape.
+
+    Args:
+        x: rows.
+        reads: what they should be.
+        name: of the estimator, for the message.
+        width: values in the last axis; None: any number.
+
+    Raises:
+        ExportError: they are something else, or none.
+    """
+    axes = {"pooled": 2, "sequence": 3}[reads]
+    last = "any number of" if width is None else str(width)
+    wanted = f"(n, {last} values)" if reads == "pooled" else f"(n, {SEGMENT_PATCHES}, {last} values)"
+    fits = x.ndim == axes and len(x) > 0 and x.shape[-1] > 0 and (width is None or x.shape[-1] == width)
+    if not fits or (reads == "sequence" and x.shape[1] != SEGMENT_PATCHES):
+        raise ExportError(f"{name} reads {wanted}, n > 0, but the rows have the shape {x.shape}")

@@ -1,0 +1,29 @@
+"""The seven estimators that the comparison compares, each on every embedding."""
+
+from export.estimators.attention_head import attention_head
+from export.estimators.base import Estimator
+from export.estimators.boosted import BoostedTrees
+from export.estimators.dense import dense_head
+from export.estimators.forest import RandomForest
+from export.estimators.gru import gru_head
+from export.estimators.pooled_logistic import PooledLogistic
+from export.estimators.svm import LinearSvm
+
+
+def compared(*, jobs: int = 1, standardise: bool = False) -> tuple[Estimator, ...]:
+    """One of each, the simplest first.
+
+    Args:
+        jobs: threads of those that can share their work.
+        standardise: whether the networks' columns are brought to one size: for statistics of different units. The
+            classical ones need no telling.
+    """
+    return (
+        PooledLogistic(),
+        LinearSvm(),
+        RandomForest(jobs=jobs),
+        BoostedTrees(jobs=jobs),
+        dense_head(standardise=standardise),
+        gru_head(standardise=standardise),
+        attention_head(standardise=standardise),
+    )

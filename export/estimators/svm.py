@@ -1,0 +1,70 @@
+"""A linear support vector machine, its scores made probabilities by a sigmoid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from device.sources.base import FloatArray
+from export.estimators.base import Groups, Labels, Reads, check
+from export.estimators.choosing import Fold, Setting, choose, folds, sigmoid
+from export.estimators.pooled import FittedClassifier
+from export.metrics import FloatVector
+
+STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Values of C to choose from, the widest margin first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSvm:
+    """Squared hinge loss, L2 penalty; a sigmoid fitted on packages that were left out (Platt 1999)."""
+
+    strengths: Sequence[float] = STRENGTHS
+    """Values of C: the inverse of the penalty's strength."""
+
+    name: ClassVar[str] = "svm"
+    reads: ClassVar[Reads] = "pooled"
+
+    def fit(self, x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, seed: int) -> FittedClassifier:
+        """As `Estimator.fit`; C is chosen, and the sigmoid is fitted on the scores by which it was chosen."""
+        check(x, y, weight=weight, groups=groups, reads=self.reads, name=self.name)
+
+        def score(setting: Setting, fold: Fold) -> FloatVector:
+            fitted = _fit(x[fold.inside], y[fold.inside], fold.weight, setting, seed)
+            scores: FloatVector = fitted.decision_function(x[fold.outside])
+            return scores
+
+        settings = [{"c": c} for c in sorted(self.strengths)]
+        choice = choose(settings, score, folds(y, weight, groups, seed=seed), y=y, weight=weight)
+        judged = ~np.isnan(choice.best.scores)
+        slope, offset = sigmoid(choice.best.scores[judged], y[judged], weight[judged])
+        fitted = _fit(x, y, weight, choice.best.setting, seed)
+        parameters = {**choice.document, "sigmoid": {"slope": slope, "offset": offset}}
+        return FittedClassifier(self.name, _with_sigmoid(fitted, slope, offset), parameters)
+
+
+def _fit(x: FloatArray, y: Labels, weight: FloatVector, setting: Setting, seed: int) -> Pipeline:
+    # The primal problem: there are more rows than columns, and its solver draws nothing by chance.
+    machine = LinearSVC(C=setting["c"], dual=False, max_iter=2_000, random_state=seed)
+    pipeline = Pipeline([("scale", StandardScaler()), ("svm", machine)])
+    return pipeline.fit(x.astype(np.float64), y, svm__sample_weight=weight)
+
+
+def _with_sigmoid(fitted: Pipeline, slope: float, offset: float) -> Pipeline:
+    """The machine and its sigmoid as one: a sigmoid of a weighted sum is what logistic regression computes too.
+
+    So it becomes the same two operations in ONNX (Scaler, LinearClassifier), which a `CalibratedClassifierCV` of
+    scikit-learn would need a dozen for.
+    """
+    machine = fitted["svm"]
+    same = LogisticRegression()
+    same.classes_ = machine.classes_
+    same.n_features_in_ = machine.n_features_in_
+    same.coef_ = slope * machine.coef_
+    same.intercept_ = slope * machine.intercept_ + offset
+    return Pipeline([("scale", fitted["scale"]), ("sigmoid", same)])

@@ -1,0 +1,1 @@
+"""One module for each model that can be trained."""

@@ -1,0 +1,54 @@
+"""The scenes that both networks learn from, made once and kept."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from export.corpus.dataset import cache_directory, find_corpus, load_corpus, prepared_directory
+from export.corpus.pools import pools
+from export.corpus.speech import synthetic_speech
+from export.corpus.synthetic import synthetic_sounds
+from export.features import SEED, Sound
+from export.shards import Examples, fingerprint, make
+from export.teacher import YamnetTeacher
+
+VALIDATION_SCENES = 2_000
+
+
+def cache(arguments: argparse.Namespace) -> Path:
+    """Where trainings and scenes are kept: `--cache`, else oido/networks in the user's cache."""
+    return Path(arguments.cache or cache_directory().parent / "networks")
+
+
+def yamnet(arguments: argparse.Namespace) -> Path:
+    """Where the teacher is: `--yamnet`, else shared/weights beside the checkout."""
+    return Path(arguments.yamnet or prepared_directory().parent / "weights" / "yamnet.tflite")
+
+
+def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
+    """Scenes to learn from, scenes to check on, and a version that changes with either.
+
+    The validation scenes do not depend on `--seed`.
+    """
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    extra: list[Sound] = [*synthetic_speech(), *synthetic_sounds()]
+    version = f"{corpus.version}-{fingerprint(extra)}"
+    folder = cache(arguments) / f"scenes-{version}"
+    teacher = partial(YamnetTeacher, yamnet(arguments))
+    training = make(
+        lambda: pools(corpus.select(split="train"), extra),
+        folder / "train",
+        count=arguments.scenes,
+        seed=arguments.seed,
+        teacher=teacher,
+        jobs=arguments.jobs,
+    )
+    validation = make(
+        lambda: pools(corpus.select(split="validation")),
+        folder / "validation",
+        count=VALIDATION_SCENES,
+        seed=SEED,
+        teacher=teacher,
+        jobs=arguments.jobs,
+    )
+    return training, validation, f"{version}-{len(training)}"

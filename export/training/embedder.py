@@ -1,0 +1,199 @@
+"""`oido-export train embedder`: the small network, from scenes, taught by their labels and by YAMNet."""
+
+import argparse
+import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from device.hearing.features import LOG_MEL, PATCH_FRAMES
+from device.sources.base import FloatArray
+from export.batches import Batch, BatchMaker, target
+from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deployable
+from export.metrics import f1
+from export.scenes import FRAMES, HOP_FRAMES
+from export.shards import Examples
+from export.training.course import Course, Pace, Record, in_batches, tensorflow
+from export.training.data import cache, scenes
+
+TEACHER_CLASSES_PER_NAT = 25.0
+"""The 521 cross-entropies are summed and divided by this: about as much pull as the label of music."""
+
+SPEECH_SHARE = 0.3
+SMOOTHING = 0.02
+"""Labels stop so far from 0 and 1: some of them are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How a network does on validation scenes."""
+
+    roc_auc: float
+    f1: float
+    worst_kind: str
+    worst_accuracy: float
+
+    def __str__(self) -> str:
+        """For the log."""
+        return (
+            f"validation AUC {self.roc_auc:.4f}, F1 {self.f1:.4f}, "
+            f"worst: {self.worst_kind} {self.worst_accuracy:.3f} right"
+        )
+
+
+class EmbedderTraining:
+    """Trains one size; `run` may be interrupted, and goes on where it was saved last.
+
+    Args:
+        size: of the network.
+        training: scenes to learn from.
+        validation: scenes to check on.
+        course: how long and how fast.
+        folder: where everything is saved.
+        data: version of the scenes: others, other course.
+    """
+
+    def __init__(
+        self, *, size: Size, training: Examples, validation: Examples, course: Course, folder: Path, data: str
+    ) -> None:
+        tf = tensorflow()
+        import keras  # noqa: PLC0415 - seconds to import
+
+        keras.utils.set_random_seed(course.seed)
+        self._tf = tf
+        self._course = course
+        self._training = training
+        self._validation = _checked_patches(validation)
+        self.model = build(size)
+        self._optimizer = keras.optimizers.AdamW(
+            learning_rate=course.peak_rate,
+            weight_decay=course.weight_decay,
+            use_ema=True,
+            ema_momentum=course.average,
+        )
+        self._optimizer.build(self.model.trainable_variables)
+        self._record = Record(folder, {**asdict(course), "size": size.name, "data": data})
+
+    def run(self) -> Any:
+        """Train to the end of the course; the model, with averaged weights."""
+        course = self._course
+        done = self._record.resume(self.model, self._optimizer)
+        if done:
+            print(f"going on from step {done}", flush=True)
+        learn, pace = self._learn(), Pace.start(done)
+        recent: deque[float] = deque(maxlen=100)
+        maker = BatchMaker(self._training, size=course.batch, seed=course.seed)
+        with closing(maker.ahead(done, course.steps)) as batches:
+            for step, batch in enumerate(batches, done + 1):
+                self._optimizer.learning_rate = course.rate(step - 1)
+                recent.append(float(learn(*_tensors(batch))))
+                loss = sum(recent) / len(recent)
+                if step % 100 == 0:
+                    left = pace.minutes_left(step, course.steps)
+                    print(f"step {step}/{course.steps}: loss {loss:.4f}, {left:.0f} min left", flush=True)
+                if step % course.save_every == 0 and step < course.steps:
+                    check = self._check()
+                    print(f"step {step}: {check}", flush=True)
+                    figures = {"loss": loss, "auc": check.roc_auc, "f1": check.f1}
+                    self._record.save(step, self.model, self._optimizer, figures)
+        self._optimizer.finalize_variable_values(self.model.trainable_variables)
+        print(f"end: {self._check()}", flush=True)
+        return self.model
+
+    def _learn(self) -> Any:
+        """One step, compiled."""
+        tf, model, optimizer = self._tf, self.model, self._optimizer
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits
+
+        def learn(
+            patches: Any, music: Any, music_weight: Any, speech: Any, speech_weight: Any, teacher: Any
+        ) -> Any:
+            with tf.GradientTape() as tape:
+                heads = model(patches, training=True)
+                smooth = music * (1 - 2 * SMOOTHING) + SMOOTHING
+                loss = tf.reduce_mean(music_weight * entropy(smooth, heads["music"]))
+                loss += SPEECH_SHARE * tf.reduce_mean(speech_weight * entropy(speech, heads["speech"]))
+                taught = tf.reduce_sum(entropy(teacher, heads["teacher"]), axis=1)
+                loss += tf.reduce_mean(taught) / TEACHER_CLASSES_PER_NAT
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            return loss
+
+        return tf.function(learn, reduce_retracing=True)
+
+    def _check(self) -> Check:
+        patches, truth, kind = self._validation
+        logits = np.concatenate([self.model(piece, training=False)["music"] for piece in in_batches(patches)])[
+            :, 0
+        ]
+        right = (logits > 0) == truth
+        by_kind = {str(each): float(right[kind == each].mean()) for each in np.unique(kind)}
+        worst = min(by_kind, key=by_kind.__getitem__)
+        return Check(float(roc_auc_score(truth, logits)), f1(truth, logits > 0), worst, by_kind[worst])
+
+
+def _tensors(batch: Batch) -> Iterator[FloatArray]:
+    yield batch.patches
+    yield batch.music
+    yield batch.music_weight
+    yield batch.speech
+    yield batch.speech_weight
+    yield batch.teacher
+
+
+def _checked_patches(examples: Examples, every: int = 5) -> tuple[FloatArray, np.ndarray, np.ndarray]:
+    """Patches of which it is known whether there is music: (n, 96, 64) log-mel, (n,) truth, (n,) kind."""
+    patches, truths, kinds = [], [], []
+    for place in range(0, examples.music.shape[1], every):
+        music, known = target(examples.music[:, place])
+        sure = (known > 0) & ((music == 0) | (music == 1))
+        start = place * HOP_FRAMES
+        mel = examples.mel[sure, start : start + PATCH_FRAMES].astype(np.float32)
+        patches.append(np.log(mel + np.float32(LOG_MEL.log_offset)))
+        truths.append(music[sure] > 0)
+        kinds.append(examples.kind[sure])
+    return np.concatenate(patches), np.concatenate(truths), np.concatenate(kinds)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """From the corpus to CACHE/embedder/model.keras; `oido-export convert embedder` goes on from there."""
+    training, validation, version = scenes(arguments)
+    size = SIZES[arguments.size]
+    folder = cache(arguments) / ("embedder" if size.name == DEFAULT_SIZE else f"embedder-{size.name}")
+    course = Course(steps=arguments.steps, batch=128, peak_rate=3e-3, seed=arguments.seed)
+    trained = EmbedderTraining(
+        size=size,
+        training=training,
+        validation=validation,
+        course=course,
+        folder=folder / "course",
+        data=version,
+    ).run()
+    deployable(trained, size).save(folder / "model.keras")
+    np.savez(folder / "representative.npz", patches=representative(training, seed=arguments.seed))
+    about = {
+        "corpus": version,
+        "scenes": len(training),
+        "steps": course.steps,
+        "size": size.name,
+        "seed": course.seed,
+    }
+    (folder / "training_data.json").write_text(json.dumps(about, indent=2) + "\n")
+    print(f"wrote {folder / 'model.keras'}; next: oido-export convert embedder")
+    return 0
+
+
+def representative(examples: Examples, *, seed: int, count: int = 500) -> FloatArray:
+    """(n, 96, 64) real patches from which conversion learns the range of every tensor."""
+    generator = np.random.default_rng(seed)
+    scene = generator.integers(0, len(examples), count)
+    start = generator.integers(0, FRAMES - PATCH_FRAMES + 1, count)
+    mel = examples.mel[scene[:, None], start[:, None] + np.arange(PATCH_FRAMES)].astype(np.float32)
+    patches: FloatArray = np.log(mel + np.float32(LOG_MEL.log_offset))
+    return patches
