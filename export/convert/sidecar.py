@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ def write(
     thresholds: Mapping[str, float],
     training_data: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    labels: Sequence[str] = LABELS,
+    decision: Mapping[str, float] | None = None,
     licence: str = "Apache-2.0",
-    quantisation: str | None = None,
+    quantisation: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a model and its sidecar, the model first: a sidecar never vouches for a file that is not there.
 
@@ -38,14 +40,16 @@ def write(
         kind: what it reads.
         suffix: `.onnx` or `.tflite`.
         content: the model file.
-        output: name of its output tensor.
-        inputs: window and features of this kind.
+        output: name of its output tensor with the scores.
+        inputs: window and features of this kind, as `device.hearing.inputs` reads them.
         calibration: as fitted on validation.
         thresholds: for each mode.
         training_data: version, seconds, what else is needed to know it again.
         metrics: on the test split.
+        labels: of the columns of the output.
+        decision: `min_on_s` and `min_off_s` that suit it; None leaves them to the program.
         licence: of the model.
-        quantisation: None for float.
+        quantisation: how it was quantised and what that cost; None for float.
 
     Returns:
         The path of the sidecar.
@@ -58,28 +62,31 @@ def write(
         "file": f"{name}{suffix}",
         "sha256": hashlib.sha256(content).hexdigest(),
         "input": {"front_end": front_end_document(), **inputs},
-        "output": {"name": output, "labels": list(LABELS)},
-        "calibration": _calibration_document(calibration),
+        "output": {"name": output, "labels": list(labels)},
+        "calibration": calibration_document(calibration),
         "thresholds": dict(thresholds),
-        "quantisation": quantisation,
+        **({"decision": dict(decision)} if decision else {}),
+        "quantisation": dict(quantisation) if quantisation else None,
         "training_data": dict(training_data),
         "metrics": dict(metrics),
         "licence": licence,
         "commit": commit(),
     }
-    _replace(folder / f"{name}{suffix}", content)
+    replace(folder / f"{name}{suffix}", content)
     path = folder / f"{name}.json"
-    _replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    replace(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
 
 
-def _calibration_document(calibration: Calibration) -> dict[str, Any]:
+def calibration_document(calibration: Calibration) -> dict[str, Any]:
+    """The `calibration` part of a sidecar."""
     parameters = {key: value for key, value in asdict(calibration).items() if key != "method"}
     used = {"none": (), "isotonic": ("raw", "calibrated")}.get(calibration.method, ("slope", "offset"))
     return {"method": calibration.method, "parameters": {key: parameters[key] for key in used}}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     half_written = path.with_name(path.name + ".part")
     half_written.write_bytes(content)
     half_written.replace(path)
