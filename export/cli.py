@@ -9,7 +9,20 @@ DESCRIPTION = "Trains, compares and converts the models of oido."
 COMMANDS = (
     Command("corpus", "build, inspect and verify the open training corpus", "export.corpus.cli"),
     Command("train", "train a model and write it with its sidecar", "export.train"),
-    Command("evaluate", "how good a model is on a split, clean and in simulated rooms", "export.evaluate"),
+    Command(
+        "convert", "make a trained network the int8 TFLite file of the device, with a report", "export.convert.cli"
+    ),
+    Command(
+        "calibrate", "make a model's probabilities mean what they say, and set its thresholds", "export.calibrate"
+    ),
+    Command("evaluate", "how good models are on a split: clean, quiet, in rooms, under speech", "export.evaluate"),
+    Command("compare", "seven estimators on several embeddings, in one table", "export.compare"),
+    Command("onsets", "how late starts and stops of music are noticed, and false starts", "export.onsets"),
+    Command(
+        "levels",
+        "how well YAMNet hears at each level, with its front end and with ours",
+        "export.embeddings.levels",
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device.cli import COMMANDS as DEVICE_COMMANDS
-from device.config import Config, SourceConfig, load
+from device.config import Config, ModelConfig, SourceConfig, load
 from device.publishing.message import Topics
 from export.cli import COMMANDS as EXPORT_COMMANDS
 
@@ -196,10 +196,22 @@ def test_the_example_configuration_lists_every_setting() -> None:
 
 
 @both
-@pytest.mark.parametrize("sound", ["clean", "level", "room"])
-def test_the_figures_are_those_of_the_bundled_model(name: str, sound: str) -> None:
+@pytest.mark.parametrize("sound", ["clean", "level", "room", "mixture"])
+def test_the_figures_are_those_of_the_default_model(name: str, sound: str) -> None:
     """Rounded to three decimals, with their intervals."""
-    metrics = json.loads((ROOT / "models" / "logistic.json").read_text(encoding="utf-8"))["metrics"][sound]
+    path = ROOT / "models" / f"{ModelConfig().name}.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"][sound]
     measures = [metrics[column] for column in ("accuracy", "f1", "precision", "recall", "roc_auc")]
     cells = [f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]" for each in measures]
     assert f"| {' | '.join([sound, str(metrics['rows']), *cells])} |" in text_of(name).splitlines()
+
+
+@both
+@pytest.mark.parametrize("model", ["attention", "embedder", "logistic"])
+def test_the_comparison_has_the_figures_of_every_model(name: str, model: str) -> None:
+    """F1 of each answer and of each segment, sound by sound, rounded to three decimals."""
+    metrics = json.loads((ROOT / "models" / f"{model}.json").read_text(encoding="utf-8"))["metrics"]
+    sounds = ("clean", "level", "room", "mixture")
+    cells = [f"{metrics[sound]['f1']['value']:.3f}" for sound in sounds]
+    cells += [f"{metrics[sound]['segment']['f1']['value']:.3f}" for sound in sounds]
+    assert f"| `{model}` | {' | '.join(cells)} |" in text_of(name).splitlines()
