@@ -11,7 +11,7 @@ from device.tally import Tally
 from device.telemetry import cpu_temperature_c, resident_mb
 
 _RECENT = 256
-"""Inferences whose times the percentiles are taken of: four minutes' worth."""
+"""Inferences whose times the percentiles are taken of: two to four minutes' worth, as the model answers."""
 
 
 class Vitals:
