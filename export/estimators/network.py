@@ -205,22 +205,6 @@ class _Course:
             f"{np.abs(x).max():.3g}: standardise them"
         )
 
-    def _epoch(
-        self, x: FloatArray, y: Labels, weight: FloatVector, inside: Indices, generator: np.random.Generator
-    ) -> None:
-        """In a new order.
-
-        What is left over from whole batches waits for another order: for a batch of another size the network would
-        be compiled anew.
-        """
-        batch = min(self.schedule.batch, len(inside))
-        order = generator.permutation(inside)
-        for begin in range(0, len(order) - batch + 1, batch):
-            chosen = order[begin : begin + batch]
-            self.model.train_on_batch(
-                x[chosen], y[chosen, None].astype(np.float32), sample_weight=weight[chosen].astype(np.float32)
-            )
-
 
 def _probability(model: Any, x: FloatArray, indices: Indices) -> FloatVector:
     """(n,) of the rows at the indices."""

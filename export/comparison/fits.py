@@ -1,0 +1,152 @@
+"""Estimators that have learnt, kept as the files that they became: a second run fits nothing anew.
+
+What is kept is the converted file, and it is this file that is asked: the figures are of what a device would run.
+"""
+
+import hashlib
+import inspect
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device.sources.base import FloatArray
+from export.comparison.segments import Segments
+from export.convert.parity import parity
+from export.convert.sidecar import replace
+from export.estimators import choosing
+from export.estimators.base import Estimator, ModelFile, Standardisation
+from export.metrics import package_weights
+
+EXAMPLES = 200
+"""Training rows on which a network's int8 ranges are measured."""
+
+PARITY_ROWS = 500
+"""Training rows on which the file is held against the estimator."""
+
+_INDIFFERENT = frozenset({"jobs"})
+"""Fields that change the time and not the outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one estimator learnt from one extractor's segments."""
+
+    file: ModelFile
+    parameters: Mapping[str, Any]
+    """Chosen hyperparameters, how good they were in cross-validation, and `fit_s`, `parity_largest`,
+    `parity_mean`: seconds to fit; how far the file's probabilities are from the estimator's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fits:
+    """Fits in a folder, by a digest of the data and the estimator."""
+
+    folder: Path
+    seed: int
+    """Of what an estimator draws by chance."""
+
+    def fit(self, estimator: Estimator, training: Segments, *, feature: str) -> Fit:
+        """Take it from the folder, or let it learn and keep it.
+
+        Args:
+            estimator: what learns.
+            training: all that it learns from.
+            feature: whose embeddings, for the file's name.
+
+        Raises:
+            ExportError: it cannot learn from these, be converted, or lacks a library.
+        """
+        digest = self._digest(estimator, training)
+        path = self.folder / f"{feature}-{estimator.name}-{digest}.json"
+        if path.exists():
+            return _read(path)
+        x, weight = training.read(estimator.reads), package_weights(training)
+        begun_s = time.monotonic()
+        fitted = estimator.fit(x, training.music, weight=weight, groups=training.package, seed=self.seed)
+        fit_s = time.monotonic() - begun_s
+        file = fitted.convert(_spread(x, EXAMPLES))
+        kept = parity(fitted, file, _spread(x, PARITY_ROWS))
+        parameters = {
+            **fitted.parameters,
+            "fit_s": round(fit_s, 1),
+            "parity_largest": kept.largest,
+            "parity_mean": kept.mean,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(path, Fit(file, parameters))
+        return _read(path)  # what is kept is what a later run will see
+
+    def _digest(self, estimator: Estimator, training: Segments) -> str:
+        digest = hashlib.sha256("/".join((str(self.seed), *described(estimator))).encode())
+        for array in (training.sequences, training.music, training.package):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def described(value: Any) -> Iterator[str]:
+    """Whatever decides what an estimator learns: its settings, and the source of the code that learns."""
+    if is_dataclass(value):
+        yield type(value).__qualname__
+        yield _source(type(value))
+        yield inspect.getsource(choosing)
+        for field in fields(value):
+            if field.name not in _INDIFFERENT:
+                yield field.name
+                yield from described(getattr(value, field.name))
+    elif callable(value):
+        yield value.__qualname__
+        yield _source(value)
+    else:
+        yield repr(value)
+
+
+def _source(value: Any) -> str:
+    """Of the module in which a class or function stands."""
+    return inspect.getsource(sys.modules[value.__module__])
+
+
+def _spread(x: FloatArray, rows: int) -> FloatArray:
+    """So many rows, or all, evenly from the first to the last: takes stand side by side."""
+    chosen: FloatArray = x[np.unique(np.linspace(0, len(x) - 1, min(rows, len(x))).astype(int))]
+    return chosen
+
+
+def _write(path: Path, fit: Fit) -> None:
+    file = fit.file
+    scaling = file.standardisation
+    document = {
+        "suffix": file.suffix,
+        "output": file.output,
+        "labels": file.labels,
+        "quantisation": file.quantisation,
+        "standardisation": None
+        if scaling is None
+        else {"mean": scaling.mean.tolist(), "scale": scaling.scale.tolist(), "limit": scaling.limit},
+        "parameters": dict(fit.parameters),
+    }
+    replace(path.with_suffix(file.suffix), file.content)
+    replace(path, json.dumps(document, indent=1).encode())
+
+
+def _read(path: Path) -> Fit:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    scaling = document["standardisation"]
+    standardisation = None
+    if scaling is not None:
+        mean, scale = (np.array(scaling[key], np.float32) for key in ("mean", "scale"))
+        standardisation = Standardisation(mean, scale, scaling["limit"])
+    file = ModelFile(
+        content=path.with_suffix(document["suffix"]).read_bytes(),
+        suffix=document["suffix"],
+        output=document["output"],
+        labels=tuple(document["labels"]),
+        quantisation=document["quantisation"],
+        standardisation=standardisation,
+    )
+    return Fit(file, document["parameters"])

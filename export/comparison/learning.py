@@ -1,0 +1,84 @@
+"""How much better a row gets with more training packages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from export.comparison.fits import Fits
+from export.comparison.running import Material, answers, tuned
+from export.comparison.segments import Segments
+from export.errors import ExportError
+from export.estimators.base import Estimator
+from export.estimators.logistic import family
+from export.metrics import f1
+from export.progress import Progress
+
+PARTS = (0.125, 0.25, 0.5, 1.0)
+"""Of the families of training packages."""
+
+DRAWS = 3
+"""Choices of packages for each part; of all there is one."""
+
+_FEWEST = 2
+"""Families of each label, without which nothing can be chosen by cross-validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One fit."""
+
+    packages: int
+    f1: float
+    """On the evaluated split, all sounds together, at a threshold tuned on validation."""
+
+
+def curve(
+    estimator: Estimator, material: Material, fits: Fits, *, seed: int, parts: Sequence[float] = PARTS
+) -> list[Point]:
+    """Fit with few packages, more, all of them.
+
+    Args:
+        estimator: what learns, choosing its hyperparameters anew each time.
+        material: from what.
+        fits: where they are kept.
+        seed: of the choice of packages.
+        parts: of the families.
+    """
+    tasks = [(part, draw) for part in parts for draw in range(DRAWS if part < 1 else 1)]
+    found = []
+    with Progress(total=len(tasks), unit="fit") as progress:
+        for part, draw in tasks:
+            training = some(material.training, part, np.random.default_rng([seed, draw]))
+            fit = fits.fit(estimator, training, feature=material.feature.name)
+            threshold, _ = tuned(fit, estimator, material.validation)
+            decided = answers(fit, estimator, material.evaluated) >= threshold
+            packages = len(np.unique(training.package))
+            found.append(Point(packages, f1(material.evaluated.music, decided)))
+            progress.step(f"{material.feature.name} + {estimator.name} from {packages} packages")
+    return found
+
+
+def some(training: Segments, part: float, generator: np.random.Generator) -> Segments:
+    """The rows of a part of the families, drawn by chance; two of each label at least.
+
+    Raises:
+        ExportError: there are no two families of a label.
+    """
+    if part >= 1:
+        return training
+    families = np.array([family(str(name)) for name in training.package])
+    order = [str(name) for name in generator.permutation(np.unique(families))]
+    chosen = order[: round(part * len(order))]
+    for label in (0, 1):
+        holders = {str(name) for name in families[training.music == label]}
+        if len(holders) < _FEWEST:
+            raise ExportError("a learning curve needs two families of packages of music, and two of no music")
+        lacking = _FEWEST - len(holders.intersection(chosen))
+        chosen += [name for name in order if name in holders and name not in chosen][: max(0, lacking)]
+    return training.where(_among(families, chosen))
+
+
+def _among(families: npt.NDArray[np.str_], chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return np.isin(families, list(chosen))

@@ -1,0 +1,71 @@
+"""One row of the comparison: an estimator on an extractor's embeddings, and how good it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from export.comparison.costs import Costs
+from export.comparison.feature import Origin
+from export.estimators.base import ModelFile
+from export.metrics import BoolVector, FloatVector, Report
+
+ALL = "all"
+"""All sounds of a split together, in `Row.reports`."""
+
+SOUNDS = (ALL, "clean", "room", "mixture")
+
+FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc")
+"""Columns of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stands in the table."""
+
+    feature: str
+    origin: Origin
+    head: str
+    split: str
+    """On which it was evaluated."""
+    threshold: float
+    """Tuned on validation, all sounds together."""
+    validation_f1: float
+    """There, at this threshold: what the best rows are chosen by."""
+    parameters: Mapping[str, Any]
+    costs: Costs | None
+    """None: not measured."""
+    reports: Mapping[str, Report]
+    """By sound, in the order of `SOUNDS`; those that the split has."""
+
+    @property
+    def name(self) -> str:
+        """In sentences and figures."""
+        return f"{self.feature} + {self.head}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row, and what it was computed from."""
+
+    row: Row
+    file: ModelFile
+    truth: npt.NDArray[np.int8]
+    """(n,) of the evaluated split."""
+    probability: FloatVector
+    """(n,) that the file gave."""
+    package: npt.NDArray[np.str_]
+    """(n,)"""
+
+    @property
+    def decided(self) -> BoolVector:
+        """(n,) what is music at the row's threshold."""
+        return self.probability >= self.row.threshold
+
+
+def best(judged: list[Judged], *origins: Origin) -> Judged | None:
+    """The best on validation of those origins; None if there are none. Never chosen by what is reported."""
+    among = [each for each in judged if each.row.origin in origins]
+    return max(among, key=lambda each: each.row.validation_f1, default=None)
