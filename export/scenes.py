@@ -211,7 +211,7 @@ def as_recorded(clean: FloatArray, generator: np.random.Generator) -> FloatArray
         clean: (n,) float32, 16 kHz mono.
         generator: decides on all of it.
     """
-    sound = clean
+    sound: FloatArray = clean
     if generator.random() < _CODEC_CHANCE:
         codec = CODECS[int(generator.choice(len(CODECS), p=(0.3, 0.2, 0.25, 0.05, 0.2)))]
         sound = through(at_level(sound, -20.0), codec, compression=float(generator.uniform(0.5, 1.0)))
@@ -228,9 +228,8 @@ def as_recorded(clean: FloatArray, generator: np.random.Generator) -> FloatArray
 
 
 def _frame_power(sound: FloatArray) -> npt.NDArray[np.float32]:
-    power: npt.NDArray[np.float32] = np.mean(
-        np.square(sound[: FRAMES * LOG_MEL.hop_samples].reshape(FRAMES, LOG_MEL.hop_samples)), axis=1
-    )
+    frames = sound[: FRAMES * LOG_MEL.hop_samples].reshape(FRAMES, LOG_MEL.hop_samples)
+    power: npt.NDArray[np.float32] = np.mean(np.square(frames), axis=1, dtype=np.float32)
     return power
 
 

@@ -32,7 +32,7 @@ def f1_difference(
     music = truth == 1
     # For each package: rows of music, and for both of them rows said and rows hit. F1 = 2 hits / (music + said).
     columns = (music, one, one & music, other, other & music)
-    counts = np.stack([np.bincount(row, column, len(names)) for column in columns], axis=1)
+    counts = np.stack([np.bincount(row[column], minlength=len(names)) for column in columns], axis=1)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), BOOTSTRAPS)
     totals = drawn[drawn @ counts[:, 0] > 0] @ counts

@@ -60,8 +60,8 @@ def _top(reached: FloatArray) -> FloatArray:
     """(channels,) the value of each that is brought to the bound; `reached` is (patches, channels) maxima."""
     layer = reached.max()
     channel = np.maximum(reached.max(axis=0), QUIETEST * layer)
-    top = channel**EQUALISED * layer ** (1 - EQUALISED)
-    ordinary = np.median((reached / top).max(axis=1))
+    top: FloatArray = (channel**EQUALISED * layer ** (1 - EQUALISED)).astype(np.float32)
+    ordinary = float(np.median((reached / top).max(axis=1)))
     cut: FloatArray = top * min(1.0, HEADROOM * ordinary)
     return cut
 
