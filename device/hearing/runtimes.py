@@ -237,7 +237,7 @@ class _Input:
 
     def __init__(self, tensor: _Tensor) -> None:
         self.tensor = tensor
-        self._steps: FloatArray | None = None  # not before the features fit: a damaged file states any size
+        self._steps: _Steps | None = None  # not before the features fit: a damaged file states any size
 
     def filled(self, row: FloatArray) -> np.ndarray:
         """The row as the tensor stores it: rounded to steps, and what lies beyond the ends taken to the ends."""
@@ -246,13 +246,28 @@ class _Input:
         if not tensor.scale:
             return row.astype(tensor.dtype, copy=False)
         if self._steps is None:
-            self._steps = np.empty(tensor.shape, np.float32)
-        steps = np.divide(row, tensor.scale, out=self._steps)
+            self._steps = _Steps.of(tensor)
+        steps = np.divide(row, tensor.scale, out=self._steps.steps)
         np.rint(steps, out=steps)
         steps += tensor.zero
-        np.maximum(steps, tensor.lowest, out=steps)
-        np.minimum(steps, tensor.highest, out=steps)
+        np.maximum(steps, self._steps.lowest, out=steps)
+        np.minimum(steps, self._steps.highest, out=steps)
         return steps.astype(tensor.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Memory for an input, and its bounds in the same shape: numpy compares with one number three times slower."""
+
+    steps: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+
+    @classmethod
+    def of(cls, tensor: _Tensor) -> Self:
+        """For a quantised tensor."""
+        lowest, highest = (np.full(tensor.shape, bound, np.float32) for bound in (tensor.lowest, tensor.highest))
+        return cls(np.empty(tensor.shape, np.float32), lowest, highest)
 
 
 def _names(outputs: str | Sequence[str]) -> list[str]:
