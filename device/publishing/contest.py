@@ -15,19 +15,21 @@ _PROBE_S = 1.0  # for a TCP connection to a broker that has just ended a session
 class Contest:
     """Judges how sessions end. MQTT 5 says when one was taken over; 3.1.1 only ends it.
 
-    A broker that is restarted ends sessions too, but nobody listens there right afterwards.
+    A broker that is restarted ends sessions too, but mostly nobody listens there right afterwards.
     """
 
-    def __init__(self, config: MqttConfig, *, client_id: str, longest_s: float) -> None:
+    def __init__(self, config: MqttConfig, *, client_id: str, soon_s: float, longest_s: float) -> None:
         """Nothing is suspected yet.
 
         Args:
             config: the broker.
             client_id: that this device uses.
-            longest_s: a session that lasted so long is not one that was taken at once.
+            soon_s: a session that lasted so long is not one that was taken at once.
+            longest_s: the same once another device is known, which waits between its turns.
         """
         self._config = config
         self._client_id = client_id
+        self._soon_s = soon_s
         self._longest_s = longest_s
         self._turns = 0
 
@@ -51,7 +53,8 @@ class Contest:
         if isinstance(error, TakenOver):
             self._turns = _TURNS
             return error
-        if isinstance(error, Mute) or lasted_s >= self._longest_s or not self._broker_is_there():
+        enough_s = self._longest_s if self.certain else self._soon_s
+        if isinstance(error, Mute) or lasted_s >= enough_s or not self._broker_is_there():
             self._turns = 0
             return error
         self._turns += 1

@@ -91,7 +91,9 @@ class MqttPublisher:
         self._accepted_at: float | None = None
         """When the broker accepted the present session, or the last attempt's."""
         self._repeat_at: float | None = None
-        self._contest = Contest(config, client_id=self._client_id, longest_s=self._retry.contest_s)
+        self._contest = Contest(
+            config, client_id=self._client_id, soon_s=self._retry.rival_s, longest_s=self._retry.contest_s
+        )
         self._refused_event: tuple[Parcel, float] | None = None
         """An event that the broker would not take, and when to try again."""
         self._complaints: set[str] = set()

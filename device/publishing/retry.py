@@ -18,9 +18,13 @@ class Retry:
     id would otherwise throw each other out forever, as fast as they can."""
     settled_s: float = 10.0
     """A session that lasted so long was a success, and the waits start over."""
-    contest_s: float = 300.0
+    rival_s: float = 30.0
     """MQTT 3.1.1 does not say that a session was taken over. But a broker that is there, and has ended three
-    sessions running of which each was shorter than this, has most probably given them to another device."""
+    sessions running of which each was shorter than this, has most probably given them to another device, which
+    comes back as soon as it is thrown out. Sessions that last longer end where a broker is restarted now and then,
+    or one node of a cluster after the other, behind an address that always answers."""
+    contest_s: float = 300.0
+    """Once there is a rival, it has gone only when a session lasts so long: it too waits before it comes back."""
 
     def backoff(self) -> Backoff:
         """The waits, from the first."""

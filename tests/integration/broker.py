@@ -140,6 +140,12 @@ class Mosquitto:
             self._process = subprocess.Popen(["mosquitto", "-c", str(self._config)], stderr=log)
         assert eventually(self._listens), self.log.read_text(encoding="utf-8")
 
+    @property
+    def pid(self) -> int:
+        """Of the process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End it in order."""
         self._end(signal.SIGTERM)
