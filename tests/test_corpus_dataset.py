@@ -191,6 +191,17 @@ def test_no_corpus_says_how_to_build_one(tmp_path: Path) -> None:
         find_corpus(None, {"HOME": str(tmp_path)}, prepared=tmp_path)
 
 
+@pytest.mark.parametrize("table", [False, True], ids=["folders", "table"])
+def test_the_corpus_option_takes_a_users_own_audio(tmp_path: Path, *, table: bool) -> None:
+    """Two folders as they are, or a manifest.csv that lists files beside them."""
+    make_folders(tmp_path)
+    if table:
+        rows = (f"{label}/{n}.wav,{label}" for label in ("music", "no_music") for n in range(3))
+        (tmp_path / "manifest.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    corpus = load_corpus(find_corpus(tmp_path, {}))
+    assert len(corpus.packages) == (6 if table else 24)
+
+
 def test_each_loose_file_is_its_own_package(tmp_path: Path) -> None:
     """Files directly in music/ and no_music/ are split one by one."""
     corpus = folders(make_folders(tmp_path))

@@ -1,5 +1,6 @@
 """README.md and README.es.md: one content in two languages, and nothing in it that the code does not do."""
 
+import ast
 import inspect
 import json
 import re
@@ -172,6 +173,30 @@ def test_the_table_of_topics_is_the_contract(name: str) -> None:
     """Every topic, and none that is never used."""
     listed = re.findall(r"^\| `(oido/[^`]+)` \|", text_of(name), re.MULTILINE)
     assert sorted(listed) == sorted(published_topics())
+
+
+def texts_of_the_device() -> set[str]:
+    """Every piece of text in its code; what is filled into a sentence stands between two pieces."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "device").rglob("*.py")]
+    constants = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {text for text in constants if isinstance(text, str)}
+
+
+def complaints_quoted() -> list[str]:
+    """What the English README says that `oido check` says, without what is filled in."""
+    section = text_of(ENGLISH).split("### When something is wrong")[1].split("\n## ")[0]
+    quoted = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
+    quoted += re.findall(r"^FAIL .*?: (.*)$", (ROOT / "docs" / "arm.md").read_text(encoding="utf-8"), re.MULTILINE)
+    filled_in = r"\.\.\.(?:/\S+:)?|ai-edge-litert or tflite-runtime"
+    return [piece.strip(" :") for sentence in quoted for piece in re.split(filled_in, sentence)]
+
+
+def test_what_the_check_says_is_what_the_readme_says_that_it_says() -> None:
+    """Every sentence of the table of troubles, piece by piece; the Spanish README has the same code spans."""
+    pieces = [piece for piece in complaints_quoted() if piece not in ("", ";", ",")]
+    texts = texts_of_the_device()
+    assert len(pieces) > 20
+    assert [piece for piece in pieces if not any(piece in text for text in texts)] == []
 
 
 @both

@@ -64,9 +64,11 @@ def find_corpus(
     )
     for origin, path in named:
         if path is not None:
-            if (path / MANIFEST).is_file():
+            if (path / MANIFEST).is_file() or (path / "music").is_dir():
                 return path
-            raise CorpusError(f"{path} ({origin}) holds no {MANIFEST}, so it is not a corpus; {how}")
+            raise CorpusError(
+                f"{path} ({origin}) holds no {MANIFEST}, nor music and no_music, so it is not a corpus; {how}"
+            )
     cached = cache_directory(environment)
     for path in (cached, prepared or prepared_directory()):
         if (path / MANIFEST).is_file():
@@ -87,14 +89,19 @@ def prepared_directory() -> Path:
 
 
 def load_corpus(root: Path) -> Corpus:
-    """Read a built or prepared corpus, its ambience recordings included.
+    """Read a built or prepared corpus, its ambience recordings included; or a user's own audio.
 
     Args:
-        root: the folder that holds manifest.csv.
+        root: the folder that holds manifest.csv; of a user's own, one with a column `path` (`from_manifest`), or
+            folders music and no_music (`folders`).
 
     Raises:
         CorpusError: a row is wrong, a package is not in the splits, or an audio file is missing or too short.
     """
+    if not (root / MANIFEST).is_file():
+        return folders(root)
+    if _is_own(root / MANIFEST):
+        return from_manifest(root / MANIFEST)
     rows: dict[tuple[str, Label, str], list[Clip]] = defaultdict(list)
     for line, row in read_rows(root / MANIFEST, COLUMNS):
         where = f"{root / MANIFEST}, line {line}"
@@ -121,6 +128,12 @@ def load_corpus(root: Path) -> Corpus:
         streams.append(Stream(package, label, splits[package], path, ordered))
     streams.extend(_ambience(root / "ambience"))
     return assemble(root, streams, salt=load_recipe().digest)
+
+
+def _is_own(manifest: Path) -> bool:
+    """Whether a user wrote it: what the builder writes has a column `file` instead of `path`."""
+    with manifest.open(encoding="utf-8", errors="replace") as lines:
+        return "path" in [name.strip() for name in lines.readline().split(",")]
 
 
 def _seconds(text: str, where: str) -> float:
