@@ -32,6 +32,26 @@ def test_a_relative_name_is_a_systemd_credential(tmp_path: Path) -> None:
     assert credentials.password == SECRET
 
 
+def test_a_credential_stands_for_the_file_of_its_name(tmp_path: Path) -> None:
+    """The service may not read root's file, and gets it from systemd; root's `oido check` reads the file itself."""
+    handed_over, file = tmp_path / "credentials" / "password", tmp_path / "password"
+    handed_over.parent.mkdir()
+    handed_over.write_text(SECRET, encoding="utf-8")
+    file.write_text("of the file", encoding="utf-8")
+    service = read_credentials(config(file), {"CREDENTIALS_DIRECTORY": str(handed_over.parent)})
+    assert service.password == SECRET
+    assert read_credentials(config(file), {}).password == "of the file"  # noqa: S105 - not a password of anything
+
+
+def test_a_file_that_is_no_credential_is_read_where_it_is(tmp_path: Path) -> None:
+    """A service of another user may well read its own files."""
+    file = tmp_path / "password"
+    file.write_text(SECRET, encoding="utf-8")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    assert read_credentials(config(file), {"CREDENTIALS_DIRECTORY": str(credentials)}).password == SECRET
+
+
 def test_the_password_is_not_in_the_repr(tmp_path: Path) -> None:
     """What is printed ends up in logs."""
     file = tmp_path / "password"

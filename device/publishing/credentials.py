@@ -65,9 +65,18 @@ def read_credentials(config: MqttConfig, environment: Mapping[str, str] = os.env
 
 
 def _locate(name: str, environment: Mapping[str, str]) -> Path:
-    """A relative name is a credential that systemd hands over (systemd.exec(5), LoadCredential=)."""
+    """Where a file is that the configuration names.
+
+    A service may not read what belongs to root: systemd hands it over as a credential (systemd.exec(5),
+    LoadCredential=). One that is called as the file is taken for it, so that the same configuration serves the
+    service and root's `oido check`. A relative name is a credential in any case.
+    """
+    path = Path(name)
     directory = environment.get("CREDENTIALS_DIRECTORY")
-    return Path(directory, name) if directory else Path(name)
+    if not directory:
+        return path
+    credential = Path(directory, path.name) if path.is_absolute() else Path(directory, name)
+    return credential if credential.exists() or not path.is_absolute() else path
 
 
 def _password(path: Path) -> str:
