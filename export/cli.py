@@ -17,6 +17,7 @@ COMMANDS = (
     ),
     Command("evaluate", "how good models are on a split: clean, quiet, in rooms, under speech", "export.evaluate"),
     Command("compare", "seven estimators on several embeddings, in one table", "export.compare"),
+    Command("report", "one HTML page: which model on which Raspberry Pi, and why", "export.report"),
     Command("onsets", "how late starts and stops of music are noticed, and false starts", "export.onsets"),
     Command(
         "levels",

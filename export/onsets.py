@@ -5,22 +5,25 @@ been noticed when the state turns ON, not where the event is dated back to.
 """
 
 import argparse
+import json
 import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.errors import UsageError
 from device.hearing.classifier import Classifier
-from device.hearing.models import load_model
+from device.hearing.models import find_model, load_model
 from device.hearing.sidecar import MODES
 from device.sources.base import FloatArray
+from export.convert.sidecar import replace
 from export.corpus.augment import record
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.joins import LONGEST_LEAD_S, Join, plan
 from export.corpus.streams import Stream
 from export.errors import ExportError
-from export.evaluation.delays import FalseStarts, Noticed, delays_table, edge, false_starts
+from export.evaluation.delays import FalseStarts, Noticed, delays_table, edge, false_starts, onsets_document
 from export.evaluation.replay import Replay
 from export.features import SEED
 from export.progress import Progress
@@ -41,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--mode", choices=MODES, default="balanced", help="whose threshold to use")
     option("--joins", type=_joins, default=JOINS, metavar="N", help=f"how many (default: {JOINS}; fewer to try)")
     option("--list", action="store_true", help="say where each false start happens")
+    option("--write", action="store_true", help="put the figures into NAME.json")
     option("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
     option("--seed", type=int, default=SEED, help="of the joins")
     option("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
@@ -55,6 +59,8 @@ def _joins(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hear the joins, then everything that is no music, and print."""
+    if arguments.write and (arguments.split, arguments.mode, arguments.joins) != ("test", "balanced", JOINS):
+        raise UsageError(f"--write keeps what --split test --mode balanced --joins {JOINS} finds: leave these out")
     Classifier(load_model(arguments.model))  # refuses it before any sound is read
     corpus = load_corpus(find_corpus(arguments.corpus))
     replay = Replay(arguments.model, arguments.mode)
@@ -78,6 +84,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     without = _hear_in_order(replay, corpus.select(split=arguments.split, label="no_music"))
     print(f"\n{without.described(listed=arguments.list)}")
+    if arguments.write:
+        path = find_model(arguments.model)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["onsets"] = {"split": arguments.split, **onsets_document(starts, stops, without)}
+        replace(path, (json.dumps(document, indent=2) + "\n").encode())
+        print(f"wrote {path}")
     return 0
 
 

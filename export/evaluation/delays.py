@@ -4,7 +4,7 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -108,6 +108,22 @@ class FalseStarts:
             lines += ["", "| recording | at s | lasted s |", "|---|---|---|"]
             lines += [f"| {each.where} | {each.at_s:.1f} | {each.lasted_s:.1f} |" for each in self.starts]
         return "\n".join(lines)
+
+
+def onsets_document(starts: Sequence[Noticed], stops: Sequence[Noticed], without: FalseStarts) -> dict[str, Any]:
+    """For a sidecar: the same figures, rounded; a delay is null where no edge was noticed."""
+    document: dict[str, Any] = {"joins": len(starts)}
+    for name, edges in (("starts", starts), ("stops", stops)):
+        delays = [each.delay_s for each in edges if each.fate == "noticed"]
+        median, p95 = np.percentile(delays, (50, 95)).round(2).tolist() if delays else (None, None)
+        counts = {fate: sum(each.fate == fate for each in edges) for fate in ("noticed", "missed", "already")}
+        document[name] = {**counts, "median_s": median, "p95_s": p95}
+    document["false_starts"] = {
+        "count": len(without.starts),
+        "heard_s": round(without.heard_s, 1),
+        "taken_for_music_s": round(sum(start.lasted_s for start in without.starts), 1),
+    }
+    return document
 
 
 def false_starts(told: Sequence[Told], streams: Sequence[Stream], lengths: Sequence[int]) -> FalseStarts:
