@@ -1,8 +1,9 @@
 """`oido`: arguments and dispatch only."""
 
+import argparse
 from collections.abc import Sequence
 
-from device.command_line import Command, execute
+from device.command_line import Command, execute, whole_parser
 
 DESCRIPTION = "Hears whether there is music, on the device, and says so over MQTT."
 
@@ -22,3 +23,8 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `oido` and return its exit code."""
     return execute(argv, prog="oido", description=DESCRIPTION, commands=COMMANDS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All of `oido`'s command line, for the manual page and the shell's completion."""
+    return whole_parser(prog="oido", description=DESCRIPTION, commands=COMMANDS)

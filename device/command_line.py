@@ -44,18 +44,38 @@ def parse(
     Raises:
         SystemExit: help was asked for (0), or the words make no command (2); argparse has said why.
     """
+    asked_for = next((word for word in argv if not word.startswith("-")), None)
+    parser, runs = _build(prog, description, commands, lambda name: name == asked_for)
+    arguments = parser.parse_args(argv)
+    return runs[arguments.command], arguments
+
+
+def whole_parser(*, prog: str, description: str, commands: Sequence[Command]) -> argparse.ArgumentParser:
+    """The whole command line, every command with its options, for those who describe it.
+
+    Args:
+        prog: the program's name.
+        description: of the program.
+        commands: what it can do; the modules of all of them are imported.
+    """
+    parser, _ = _build(prog, description, commands, lambda _: True)
+    return parser
+
+
+def _build(
+    prog: str, description: str, commands: Sequence[Command], wanted: Callable[[str], bool]
+) -> tuple[argparse.ArgumentParser, dict[str, Callable[[argparse.Namespace], int]]]:
+    """A parser that knows every command, and the options and `run` of those that are wanted."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     runs: dict[str, Callable[[argparse.Namespace], int]] = {}
-    asked_for = next((word for word in argv if not word.startswith("-")), None)
     for command in commands:
         subparser = words.add_parser(command.name, help=command.help, description=command.help)
-        if command.name == asked_for:
+        if wanted(command.name):
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
             runs[command.name] = module.run
-    arguments = parser.parse_args(argv)
-    return runs[arguments.command], arguments
+    return parser, runs
 
 
 def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands: Sequence[Command]) -> int:

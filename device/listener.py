@@ -119,6 +119,8 @@ class Listener:
         self._abandoned = False
         self._decision: Decision | None = None
         self._heard_since: float | None = None  # monotonic
+        self._excuse = ""
+        """Why nothing is heard, as the log was last told."""
         self._classifier: Classifier | None = None
         self._change_model = change_model
         self._commands: queue.SimpleQueue[bytes | _Adoption | None] = queue.SimpleQueue()
@@ -292,7 +294,10 @@ class Listener:
             return False
         self.tally.losses += 1
         wait_s = self._backoff.next_s()
-        _log.warning("%s; trying again in %.1f s", error, wait_s)
+        # Once for each reason: a service without a microphone would fill the journal, and wear the card.
+        if str(error) != self._excuse:
+            self._excuse = str(error)
+            _log.warning("%s; trying again in %.1f s, and so on until it is back", error, wait_s)
         self.progress = progress.waiting(time.monotonic(), wait_s=wait_s)
         deadline = time.monotonic() + wait_s
         while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self._paused:
@@ -311,6 +316,7 @@ class Listener:
                 self._heard_since = now
             if now - self._heard_since >= SETTLED_S:
                 self._backoff.reset()
+                self._excuse = ""
         self._vitals.observed(observation)
         self._say(lambda: self._reporter.observed(observation))
         telemetry = self._vitals.telemetry(observation, self._publisher)

@@ -175,6 +175,16 @@ def test_attempts_that_fail_are_not_told_each_time() -> None:
     assert sum('"no audio"' in payload for payload in publisher.payloads("state")) <= 2
 
 
+def test_attempts_that_fail_are_not_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    """A service without a microphone says so once, and once more where the reason is another."""
+    absent = FakeSource(failures=[SourceError("no such device")] * 3)
+    busy = FakeSource(failures=[SourceError("in use")] * 2)
+    with listening(ListedSources(absent, absent, absent, busy, busy, EndlessSource())) as (_, publisher):
+        assert publisher.wait_for("availability", "online")
+    logged = [record.getMessage().partition(";")[0] for record in caplog.records if "again" in record.message]
+    assert logged == ["no such device", "in use"]
+
+
 def test_a_live_source_that_ends_is_opened_again() -> None:
     """A radio that closes the connection in good order has been lost all the same."""
     with listening(ListedSources(FakeSource(SOUND), EndlessSource()), kind="stream") as (_, publisher):
