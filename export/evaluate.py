@@ -1,6 +1,7 @@
 """`oido-export evaluate`: how good models are, in four kinds of sound, with YAMNet beside them, in one table."""
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -133,7 +134,9 @@ def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
         at = model.sidecar.thresholds[arguments.mode]
         found.append(Contestant(scorer, dict.fromkeys(GRANULARITIES, at)))
     if (yamnet := _yamnet(arguments)) is not None:
-        found.append(Contestant(yamnet, None))
+        # Our own model of that name is Google's body with another head: both may stand in one table.
+        beside = dataclasses.replace(yamnet, name=f"{yamnet.name}-official") if yamnet.name in names else yamnet
+        found.append(Contestant(beside, None))
     for name, count in Counter(each.scorer.name for each in found).items():
         if count > 1:
             raise UsageError(f"{name!r} stands {count} times among the models to compare; name each once")

@@ -203,6 +203,15 @@ def test_a_report_over_itself_is_one(report: Report) -> None:
     assert comparison.warnings == ()
 
 
+def test_the_reference_is_told_from_a_model_of_its_name(report: Report) -> None:
+    """Our own `yamnet` beside Google's: each has ratios of its own."""
+    model = report.models[0]
+    twice = replace(report, yamnet=replace(model, kind="reference", load_ms=2 * model.load_ms))
+    ratios = compare(twice, report, file="earlier").ratios
+    assert ratios[model.name]["load_ms"] == 1.0
+    assert set(compare(twice, twice, file="itself").ratios) == {model.name, f"{model.name} (reference)"}
+
+
 def test_a_comparison_is_part_of_the_table(report: Report) -> None:
     """Below everything else."""
     text = "\n".join(table(replace(report, comparison=compare(report, report, file="earlier.json"))))

@@ -157,14 +157,14 @@ def test_scaling_for_int8_changes_nothing_but_what_is_cut() -> None:
     assert np.median(reached) > BOUND / 8
 
 
+@pytest.fixture(scope="module")
+def extractor(tmp_path_factory: pytest.TempPathFactory) -> YamnetExtractor:
+    """Of random weights, not yet used."""
+    return YamnetExtractor(write_h5(tmp_path_factory.mktemp("weights") / "yamnet.h5", yamnet_layers()))
+
+
 class TestExtractor:
     """`YamnetExtractor`, from a Keras file of random weights."""
-
-    @pytest.fixture(scope="class")
-    def extractor(self, tmp_path_factory: pytest.TempPathFactory) -> YamnetExtractor:
-        """Not yet used."""
-        path = write_h5(tmp_path_factory.mktemp("weights") / "yamnet.h5", yamnet_layers())
-        return YamnetExtractor(path)
 
     def test_it_can_be_sent_to_another_process(self, extractor: YamnetExtractor) -> None:
         """Before its first sound, when its network is not there yet."""

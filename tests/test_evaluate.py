@@ -205,6 +205,21 @@ def test_yamnet_stands_beside(place: Workplace, capsys: pytest.CaptureFixture[st
     assert re.search(r"; yamnet 0\.\d{3}\.", output)
 
 
+@pytest.mark.skipif(not prepared_weights().is_file(), reason=f"YAMNet's weights are not in {prepared_weights()}")
+def test_our_own_yamnet_stands_beside_googles(
+    place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Google's has another name then, so that both can be told apart."""
+    own = tmp_path / "yamnet.json"
+    own.write_text(json.dumps({**place.document, "name": "yamnet"}))
+    shutil.copy(place.model.with_name("logistic.onnx"), tmp_path)
+    words = ["evaluate", str(own), *place.words("--granularity", "segment")[2:]]
+    assert main([*words, "--yamnet", str(prepared_weights())]) == 0
+    assert [row[:2] for row in table(capsys.readouterr().out)] == [
+        [name, sound] for sound in VARIATIONS for name in ("yamnet", "yamnet-official")
+    ]
+
+
 def scores_in(cache: Path) -> Scores:
     """Kept there."""
     return Scores(cache, version="v", seed=1, jobs=1)

@@ -30,8 +30,8 @@ def read_report(path: Path) -> Report:
 
 def compare(now: Report, before: Report, *, file: str) -> Comparison:
     """What changed: ratios for every model that is in both, and whatever else is not the same."""
-    earlier = {model.name: model for model in _all(before)}
-    ratios = {model.name: _ratios(model, earlier[model.name]) for model in _all(now) if model.name in earlier}
+    earlier = _all(before)
+    ratios = {name: _ratios(model, earlier[name]) for name, model in _all(now).items() if name in earlier}
     return Comparison(file=file, warnings=tuple(_differences(now, before)), ratios=ratios)
 
 
@@ -56,8 +56,12 @@ def measures(model: ModelReport) -> Mapping[str, float]:
     return {measure: value for measure, value in found.items() if value is not None}
 
 
-def _all(report: Report) -> tuple[ModelReport, ...]:
-    return report.models if report.yamnet is None else (*report.models, report.yamnet)
+def _all(report: Report) -> Mapping[str, ModelReport]:
+    """By name. The reference is told from a model of our own that is called `yamnet` as well."""
+    found = {model.name: model for model in report.models}
+    if report.yamnet is not None:
+        found[f"{report.yamnet.name} (reference)"] = report.yamnet
+    return found
 
 
 def _ratios(now: ModelReport, before: ModelReport) -> dict[str, float]:
@@ -81,7 +85,7 @@ def _differences(now: Report, before: Report) -> Iterator[str]:
         yield from _difference(what, getattr(now.settings, what), getattr(before.settings, what))
     yield from _difference("governor", now.after.governor, before.after.governor)
     yield from _difference("throttling", now.after.throttling, before.after.throttling)
-    ours, theirs = ({model.name: model for model in _all(report)} for report in (now, before))
+    ours, theirs = _all(now), _all(before)
     for name in sorted({*ours, *theirs}):
         if name not in ours or name not in theirs:
             yield f"{name} is in {'this report' if name in ours else 'the earlier report'} alone"

@@ -1,11 +1,13 @@
 """`oido-export convert`: a trained network becomes the device's int8 TFLite file, with its sidecar and a report.
 
 It may be run again at any time: the same network gives the same file, and what was calibrated on that is kept.
+`yamnet`, of Google's weights, has a way of its own: see `export.convert.yamnet`.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import sys
 import tempfile
 import zipfile
@@ -17,21 +19,23 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import ModelError
+from device.errors import ModelError, UsageError
 from device.hearing.sidecar import Sidecar
 from device.sources.base import FloatArray
 from export.convert import sidecar
-from export.convert.networks import NETWORKS, Fitted, Network
+from export.convert.networks import NETWORKS, YAMNET, Fitted, Network
 from export.convert.tflite import Converted, convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
 from export.corpus.dataset import cache_directory
+from export.corpus.recipe import SPLITS
 from export.errors import ExportError
+from export.features import SEED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `convert`."""
     option = parser.add_argument
-    option("model", choices=sorted(NETWORKS), help="what to convert")
+    option("model", choices=sorted([*NETWORKS, YAMNET.name]), help="what to convert")
     option("--keras", type=Path, metavar="FILE", help="the network (default: CACHE/MODEL/model.keras)")
     option(
         "--representative",
@@ -57,12 +61,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PYTHON",
         help="one with another TFLite runtime, such as 3.11 with tflite-runtime, to compare with",
     )
-    option("--cache", type=Path, help="where trainings are kept (default: oido/networks in the user's cache)")
-    option("--out", type=Path, default=Path("models"), help="where the model goes (default: models)")
+    option(
+        "--cache",
+        type=Path,
+        help="where trainings are kept (default: oido/networks in the user's cache; of yamnet, oido/features)",
+    )
+    option(
+        "--out",
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="where the model goes (default: models; of yamnet, oido/models in the user's data folder)",
+    )
+    only = parser.add_argument_group("yamnet", "learns a head on Google's weights first, and calibrates")
+    only.add_argument("--yamnet", type=Path, metavar="FILE", help="Google's yamnet.tflite or yamnet.h5")
+    only.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
+    only.add_argument("--split", choices=SPLITS, default="test", help="what int8 is compared with float32 on")
+    only.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
+    only.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+
+
+_OF_TRAININGS = ("keras", "representative", "held_out", "calibration")
+"""Options that say where a training's files are, which yamnet has none of."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert, compare, write."""
+    if arguments.model == YAMNET.name:
+        for key in _OF_TRAININGS:
+            if getattr(arguments, key) is not None:
+                raise UsageError(
+                    f"--{key.replace('_', '-')}: yamnet is made of --yamnet FILE and the corpus alone"
+                )
+        from export.convert import yamnet  # noqa: PLC0415 - two seconds that the others do not need
+
+        return yamnet.run(arguments)
+    if arguments.yamnet is not None:
+        raise UsageError(f"--yamnet: only yamnet is made of it, not {arguments.model}")
     network, files = NETWORKS[arguments.model], _Files.of(arguments)
     representative, _ = _features(files.representative, network)
     held_out, truth = _features(files.held_out, network)
@@ -112,7 +147,7 @@ class _Files:
             training_data=keras.with_name("training_data.json"),
             calibration=arguments.calibration or (calibration if calibration.exists() else None),
             other_python=arguments.other_python,
-            out=arguments.out,
+            out=arguments.out or Path("models"),
         )
 
 

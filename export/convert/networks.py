@@ -12,6 +12,7 @@ from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput
 from device.hearing.sidecar import MODES, Calibration, CalibrationMethod, Sidecar
 from device.sources.base import FloatArray
 from export.convert.tflite import Converted, Tensor
+from export.embeddings.yamnet_network import EMBEDDING as YAMNET_EMBEDDING
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.embedder import EMBEDDING
@@ -30,6 +31,8 @@ class Network:
     """Name of the array in `representative.npz`."""
     labels: tuple[str, ...]
     """Columns of its scores, music first."""
+    embedding: int = EMBEDDING
+    """Values in its embedding, if it is of kind `patch`."""
 
     def score(self, converted: Converted) -> Tensor:
         """The output with its scores.
@@ -67,8 +70,8 @@ class Network:
         """
         stated: dict[str, Any] = {"patch_frames": PATCH_FRAMES, "hop_frames": HOP_FRAMES, "recent_patches": 1}
         if self.kind == "patch":
-            embedding = converted.output_of_size(EMBEDDING)
-            return stated | {"embedding": {"name": embedding.name, "size": EMBEDDING}}
+            embedding = converted.output_of_size(self.embedding)
+            return stated | {"embedding": {"name": embedding.name, "size": self.embedding}}
         return stated | {
             "segment_patches": SEGMENT_PATCHES,
             "recent_weight": 0.0,
@@ -81,6 +84,8 @@ class Network:
 
 EMBEDDER = Network("embedder", "patch", "patches", ("music", "speech"))
 ATTENTION = Network("attention", "segment", "segments", ("music",))
+YAMNET = Network("yamnet", "patch", "patches", ("music",), embedding=YAMNET_EMBEDDING)
+"""Made by `export.convert.yamnet` of Google's weights and our head; the others of what our trainings leave."""
 
 NETWORKS = {network.name: network for network in (EMBEDDER, ATTENTION)}
 
