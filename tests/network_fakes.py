@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from device.hearing.sidecar import Calibration, Sidecar
+from device.hearing.statistics import NAMES, VERSION
 from device.sources.base import FloatArray
 
 TINY_MODELS = Path(__file__).parent / "golden" / "models"
@@ -44,6 +45,19 @@ def tiny_sidecar(name: str, **inputs: Any) -> Sidecar:
     return replace(sidecar, input={**sidecar.input, **inputs}, calibration=Calibration())
 
 
+def on_statistics(**inputs: Any) -> dict[str, Any]:
+    """What a segment model on the statistics says of its input otherwise than one on a network's embeddings."""
+    stated = {
+        "hop_frames": 96,
+        "recent_weight": 0.0,
+        "embedder": {"name": "statistics"},
+        "window_patches": 5,
+        "statistics_version": VERSION,
+        "features": list(NAMES),
+    }
+    return stated | inputs
+
+
 class FakeEmbedder:
     """Of kind `patch`: what it says of a patch, (96, 64), is up to a function.
 
@@ -65,6 +79,24 @@ class FakeEmbedder:
     def probability(self, features: FloatArray) -> FloatArray:
         """The scores, (n,)."""
         return np.array([self._judge(patch)[0] for patch in features], np.float32)
+
+
+class FakeHead:
+    """Of kind `segment`, on the statistics: what it says of what it is given, (n, ...), is up to a function."""
+
+    def __init__(self, judge: Callable[[FloatArray], float], **inputs: Any) -> None:
+        self.sidecar = tiny_sidecar("attention", **on_statistics(**inputs))
+        self.given: list[FloatArray] = []
+        self._judge = judge
+
+    def raw(self, features: FloatArray) -> FloatArray:
+        """Keep what it is given, and say what the function does: (n,)."""
+        self.given.extend(features.copy())
+        return np.array([self._judge(each) for each in features], np.float32)
+
+    def probability(self, features: FloatArray) -> FloatArray:
+        """The same."""
+        return self.raw(features)
 
 
 class FakeSegmentModel:

@@ -33,7 +33,7 @@ def test_a_relative_name_is_a_systemd_credential(tmp_path: Path) -> None:
 
 
 def test_a_credential_stands_for_the_file_of_its_name(tmp_path: Path) -> None:
-    """The service may not read root's file, and gets it from systemd; root's `oido check` reads the file itself."""
+    """The service may not read root's file, and gets it from systemd; root's `oido check` reads it itself."""
     handed_over, file = tmp_path / "credentials" / "password", tmp_path / "password"
     handed_over.parent.mkdir()
     handed_over.write_text(SECRET, encoding="utf-8")

@@ -8,12 +8,15 @@ import pytest
 from hearing_fakes import FakeModel, noise, scene
 from hypothesis import given
 from hypothesis import strategies as st
-from network_fakes import TINY_MODELS, FakeEmbedder, FakeSegmentModel, needs_tflite
+from network_fakes import TINY_MODELS, FakeEmbedder, FakeHead, FakeSegmentModel, needs_tflite
 
 from device.errors import ModelError
+from device.hearing.classifier import Classifier
 from device.hearing.features import FrontEnd, Spectra
 from device.hearing.hearings import Hearing, hearing_of, joined_score, segment_places
 from device.hearing.models import LoadedEmbedder, LoadedSegmentModel, load_model
+from device.hearing.patch_cutter import PatchCutter
+from device.hearing.statistics import NAMES, WindowStatistics
 from device.sources.base import FloatArray
 
 FIRST = 15_600
@@ -191,6 +194,80 @@ def test_sure_patches_in_a_row_are_music_without_waiting() -> None:
     quick = 0.9 / (0.9 + 0.1 * math.e)
     low = 0.1 / (0.1 + 0.9 * math.e)
     assert found == pytest.approx([0.01, low, low, low, quick, low], abs=1e-6)
+
+
+@pytest.mark.parametrize("said", [0.0, 1e-4, 0.3, 1.0])
+def test_a_head_that_speaks_alone_is_taken_at_its_word(said: float) -> None:
+    """Where recent patches weigh nothing, its score is the answer, however sure it is."""
+    model = FakeSegmentModel(FakeEmbedder(Numbered()), lambda _: said, recent_weight=0.0)
+    assert hearing_of(model).answer(noise(0.975)) == np.float32(said)
+
+
+def test_a_head_may_be_given_the_pooled_segment() -> None:
+    """Mean and deviation of each value of the embeddings, standardised within the limit."""
+    scaling = {"mean": [1.0] * 256, "scale": [2.0] * 256, "limit": 3.0}
+    model = FakeSegmentModel(
+        FakeEmbedder(Numbered()), lambda _: 0.5, recent_weight=0.0, pooling="mean_std", standardisation=scaling
+    )
+    answers(hearing_of(model), noise(12.0))
+    for number, pooled in enumerate(model.segments, start=1):
+        places = segment_places(number, 10)
+        expected = np.repeat([np.mean(places), np.std(places)], 128)
+        assert pooled == pytest.approx(np.clip((expected - 1) / 2, -3, 3))
+    assert max(pooled.max() for pooled in model.segments) == 3.0
+
+
+def test_a_standardisation_of_other_embeddings_is_refused() -> None:
+    """Before anything is heard."""
+    scaling = {"mean": [0.0] * 128, "scale": [1.0] * 128, "limit": 5.0}
+    model = FakeSegmentModel(FakeEmbedder(Numbered()), lambda _: 0.5, pooling="mean_std", standardisation=scaling)
+    with pytest.raises(
+        ModelError, match=r"'attention' states a standardisation of 128 numbers, but .* 256 of 'em"
+    ):
+        hearing_of(model)
+    with pytest.raises(ModelError, match=r"standardisation of 128 numbers, but it is given 60 of 'statistics'"):
+        hearing_of(FakeHead(lambda _: 0.5, standardisation=scaling))
+
+
+def test_a_segment_of_statistics_holds_those_of_its_patches() -> None:
+    """Each is what the patch and the four before it are like; an answer every 0.96 s."""
+    model = FakeHead(lambda _: 0.5)
+    answers(hearing_of(model), scene(15.0))
+    front_end, window = FrontEnd(), WindowStatistics()
+    patches = [window.push(piece, front_end.feed(piece)) for piece in PatchCutter().feed(scene(15.0))]
+    assert len(model.given) == len(patches) == 15
+    for number, segment in enumerate(model.given, start=1):
+        assert segment.shape == (10, len(NAMES))
+        assert np.array_equal(segment, np.stack([patches[place] for place in segment_places(number, 10, 1)]))
+
+
+def test_an_answer_on_statistics_is_calibrated() -> None:
+    """What the head says, as it is."""
+    model = FakeHead(lambda _: 0.4)
+    calibration = replace(model.sidecar.calibration, method="platt", slope=2.0, offset=0.0)
+    model.sidecar = replace(model.sidecar, calibration=calibration)
+    assert hearing_of(model).answer(noise(0.975)) == pytest.approx(0.16 / (0.16 + 0.36))
+
+
+def test_an_answer_on_statistics_speaks_for_its_segment() -> None:
+    """9.6 s; the oldest patch looks back on 3.84 s more."""
+    classifier = Classifier(FakeHead(lambda _: 0.5, recent_patches=None))
+    assert (classifier.hop_s, classifier.window_s, classifier.context_s) == pytest.approx((0.96, 9.6, 13.44))
+
+
+@pytest.mark.parametrize("block", [999, 15_360, 64_000])
+def test_a_segment_of_statistics_does_not_depend_on_blocks(block: int) -> None:
+    """To the last bit: live is as offline."""
+    sound = scene(15.0)
+
+    def heard(size: int) -> list[float]:
+        classifier = Classifier(FakeHead(lambda given: float(np.abs(given).mean() % 1), pooling="mean_std"))
+        cutter = PatchCutter(lambda: classifier.next_samples)
+        blocks = (sound[begin : begin + size] for begin in range(0, sound.size, size))
+        return [classifier.answer(piece).probability for each in blocks for piece in cutter.feed(each)]
+
+    assert heard(block) == heard(sound.size)
+    assert len(set(heard(block))) == 15
 
 
 @needs_tflite

@@ -12,12 +12,13 @@ import pytest
 from hearing_fakes import sidecar_document
 from hypothesis import given
 from hypothesis import strategies as st
-from network_fakes import install_tiny, needs_tflite, tiny_document, tiny_sidecar
+from network_fakes import install_tiny, needs_tflite, on_statistics, tiny_document, tiny_sidecar
 
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
 from device.hearing.inputs import PatchInput, SegmentInput, StatisticsInput
 from device.hearing.models import load_model
+from device.hearing.pooling import Scaling
 
 FRONT_END = sidecar_document()["input"]["front_end"]
 
@@ -51,6 +52,87 @@ def test_what_a_segment_model_need_not_state_is_read_where_it_stands() -> None:
     """How often the segment is judged, and how sure patches go before it."""
     stated = SegmentInput.read(tiny_sidecar("attention", segment_every=4, quick_patches=2, quick_discount=1.5))
     assert (stated.segment_every, stated.quick_patches, stated.quick_discount) == (4, 2, 1.5)
+
+
+SCALING = {"mean": [0, 1.5], "scale": [1.0, 2], "limit": 5}
+
+
+def test_what_the_head_is_given_is_read_where_it_stands() -> None:
+    """Pooled, standardised; by default neither."""
+    stated = SegmentInput.read(tiny_sidecar("attention", pooling="mean_std", standardisation=SCALING))
+    assert (stated.pooling, stated.scaling) == ("mean_std", Scaling((0.0, 1.5), (1.0, 2.0), 5.0))
+    plain = SegmentInput.read(tiny_sidecar("attention"))
+    assert (plain.pooling, plain.scaling) == ("sequence", None)
+
+
+def test_a_head_that_speaks_alone_needs_no_recent_patches() -> None:
+    """Its answer speaks for all that the segment reaches over."""
+    stated = SegmentInput.read(tiny_sidecar("attention", recent_weight=0, recent_patches=None))
+    assert (stated.recent_weight, stated.recent_patches) == (0.0, 19)
+
+
+def test_a_segment_of_statistics_is_read() -> None:
+    """There is no file, and patches do not overlap."""
+    stated = SegmentInput.read(tiny_sidecar("attention", **on_statistics(recent_patches=None)))
+    assert (stated.statistics, stated.embedder_sha256) == (StatisticsInput(5), "")
+    assert stated.recent_patches == 10
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("hop_frames", 48, "hop_frames = 48; it must be 96"),
+        ("recent_weight", 0.5, "recent_weight = 0.5; it must be 0, as the statistics have no score of their own"),
+        ("quick_patches", 2, "quick_patches = 2; it must be 0, as the statistics have no score of their own"),
+        ("embedder", {"name": "statistics", "sha256": "ab" * 32}, "embedder.sha256 = 'abab"),
+        ("window_patches", 0, "window_patches = 0; it must be a whole number from 1 to 10"),
+    ],
+)
+def test_a_wrong_segment_of_statistics_is_refused(key: str, value: object, said: str) -> None:
+    """The sentence says what it must be."""
+    with pytest.raises(ModelError, match=r"^model 'attention' states ") as caught:
+        SegmentInput.read(tiny_sidecar("attention", **on_statistics(**{key: value})))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("statistics_version", 99), ("features", ["zcr_mean"])])
+def test_a_segment_of_other_statistics_is_refused(key: str, value: object) -> None:
+    """As a model of kind `statistics` is."""
+    with pytest.raises(ModelError, match=r"^model 'attention' was trained on .* of the statistics"):
+        SegmentInput.read(tiny_sidecar("attention", **on_statistics(**{key: value})))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("pooling", "max", "states pooling = 'max'; it must be 'sequence' or 'mean_std'"),
+        ("pooling", ["mean_std"], "states pooling = ['mean_std']"),
+        ("standardisation", [0, 1], "states standardisation = [0, 1]; it must be an object with mean, scale"),
+        ("standardisation", {**SCALING, "mean": 0}, "states standardisation.mean = 0; it must be a list of 1 to"),
+        ("standardisation", {**SCALING, "mean": []}, "states standardisation.mean = a list of 0"),
+        ("standardisation", {**SCALING, "mean": [0] * 8193}, "states standardisation.mean = a list of 8193"),
+        (
+            "standardisation",
+            {**SCALING, "mean": [0, math.inf]},
+            "states standardisation.mean[1] = inf; it must be",
+        ),
+        ("standardisation", {**SCALING, "mean": [True, 0]}, "states standardisation.mean[0] = True"),
+        ("standardisation", {**SCALING, "scale": [1, 0]}, "states standardisation.scale[1] = 0; it must be"),
+        ("standardisation", {**SCALING, "scale": [1, -1]}, "states standardisation.scale[1] = -1"),
+        ("standardisation", {**SCALING, "scale": [1]}, "2 numbers as standardisation.mean, but 1 as standard"),
+        (
+            "standardisation",
+            {**SCALING, "limit": None},
+            "states standardisation.limit = None; it must be a number",
+        ),
+        ("standardisation", {**SCALING, "limit": 0}, "states standardisation.limit = 0"),
+    ],
+)
+def test_a_wrong_way_to_give_it_is_refused(key: str, value: object, said: str) -> None:
+    """The sentence says what it must be."""
+    with pytest.raises(ModelError, match=r"^model 'attention' states ") as caught:
+        SegmentInput.read(tiny_sidecar("attention", **{key: value}))
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -165,12 +247,26 @@ def heard_or_error(path: Path) -> float | ModelError:
         return error
 
 
+def documents() -> dict[str, Any]:
+    """By name: an embedder, a head on it, the same standardised, and one on the statistics."""
+    scaling = {size: {"mean": [0.0] * size, "scale": [1.0] * size, "limit": 5.0} for size in (60, 128)}
+    found = {name: tiny_document(name) for name in ("embedder", "attention")}
+    for name, inputs in (
+        ("standardised", {"standardisation": scaling[128], "pooling": "sequence"}),
+        ("statistics", on_statistics(standardisation=scaling[60])),
+    ):
+        found[name] = tiny_document("attention")
+        found[name]["input"] |= inputs
+    return found
+
+
 @needs_tflite
-@pytest.mark.parametrize("changed", ["embedder", "attention"])
+@pytest.mark.parametrize("changed", ["embedder", "attention", "standardised", "statistics"])
 @given(data=st.data())
 def test_any_mutation_is_heard_or_refused(folder: Path, changed: str, data: st.DataObject) -> None:
     """Whatever stands at any place of either description, a segment model gives a probability or a ModelError."""
-    document: Any = copy.deepcopy(tiny_document(changed))
+    document: Any = copy.deepcopy(documents()[changed])
+    changed = "embedder" if changed == "embedder" else "attention"
     place, key = document, data.draw(st.sampled_from(sorted(document)))
     while isinstance(place[key], dict) and place[key] and data.draw(st.booleans()):
         place = place[key]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hearing_fakes import scene, sidecar_document, sidecar_of
-from network_fakes import install_tiny, needs_tflite, tiny_document, tiny_sidecar
+from network_fakes import install_tiny, needs_tflite, on_statistics, tiny_document, tiny_sidecar
 
 from device.errors import ModelError, UnknownModelError
 from device.hearing.classifier import Classifier, PatchCutter
@@ -249,6 +249,18 @@ def embedder_document(**changes: Any) -> dict[str, Any]:
     document = tiny_document("attention")
     document["input"]["embedder"] |= changes
     return document
+
+
+@needs_tflite
+def test_a_segment_model_on_statistics_has_no_embedder(tmp_path: Path) -> None:
+    """It is opened alone, whatever lies beside it; a file that reads other segments is refused when it hears."""
+    document = tiny_document("attention")
+    document["input"] |= on_statistics()
+    model = load_model(str(install_tiny(tmp_path, "attention", document)))
+    assert not isinstance(model, LoadedSegmentModel)
+    classifier = Classifier(model)
+    with pytest.raises(ModelError, match=r"attention\.tflite: cannot take features of shape \(10, 60\)"):
+        classifier.answer(scene(0.975))
 
 
 def test_an_embedder_that_is_not_installed_is_named(tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
+from device.commands.plot import check, save
 from device.commands.progress import Progress
+from device.commands.timeline import Timeline
 from device.config import Config
 from device.errors import OidoError, UsageError
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Music, Rules, Segment
+from device.hearing.decision import Decision, Music, Rules, Segment, Step
 from device.hearing.models import Model, configured_model
 from device.hearing.rules import rules
-from device.pipeline import listen
+from device.pipeline import Observation, listen
 from device.sources.base import SAMPLE_RATE
 from device.sources.recording import Recording
 
@@ -66,7 +68,7 @@ class Remark:
     """Whether the file could not be read, or not to its end."""
 
 
-Line = SegmentLine | SummaryLine | Remark
+Line = SegmentLine | SummaryLine | Remark | Timeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="any audio file")
     parser.add_argument("--summary", action="store_true", help="one line a file instead of one a segment")
     parser.add_argument("--csv", action="store_true", help="CSV with a header instead of JSON lines")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="OUT",
+        help="draw score, state, events and level over time: .png, .svg or .pdf",
+    )
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="files to process side by side (default: 1)"
     )
@@ -85,9 +93,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Classify every file; those that cannot be read are named on standard error."""
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: at least one file must be processed at a time")
+    if arguments.plot is not None:
+        check(arguments.plot, arguments.files)
     config = configuration(arguments)
     model = configured_model(config.model)
-    work = partial(_lines, config=config, summary=arguments.summary)
+    work = partial(_lines, config=config, summary=arguments.summary, plot=arguments.plot is not None)
     if arguments.jobs > 1:
         lines = _side_by_side(arguments.files, partial(_collected, work), arguments.jobs)
     else:
@@ -122,13 +132,14 @@ def _lines(
     model: Model | None,
     config: Config,
     summary: bool,
+    plot: bool,
     progress: Callable[[str, float, float | None], None] | None,
 ) -> Iterator[Line]:
     """What there is to say about one file, as soon as it can be said."""
     if model is None:
         model = configured_model(config.model)
     rule = rules(config.decision, model, config.model.mode)
-    heard = _Heard()
+    heard = _Heard(Timeline(file, model.sidecar.name, config.model.mode, rule) if plot else None)
     try:
         for segment in _segments(file, model, rule, heard, progress):
             if not summary:
@@ -153,17 +164,39 @@ def _lines(
             music=score >= rule.on,
             music_s=round(heard.music / SAMPLE_RATE, 3),
         )
+    if heard.timeline is not None and heard.timeline.heard:
+        yield heard.timeline
 
 
 @dataclass(slots=True)
 class _Heard:
     """Sums over a file, all positions in samples."""
 
+    timeline: Timeline | None
+    """Kept for a picture; None: there will be none."""
     samples: int = 0
     music: int = 0
     total: float = 0.0
     answers: int = 0
     invalid: int = 0
+
+    def note(self, observation: Observation) -> None:
+        """One more answer."""
+        self.samples, self.invalid = observation.heard, observation.health.invalid
+        if observation.score is not None:
+            self.total += observation.score.probability
+            self.answers += 1
+        if self.timeline is not None:
+            self.timeline.note(observation)
+
+    def account(self, step: Step) -> Iterator[Segment]:
+        """What a step has finished."""
+        if self.timeline is not None:
+            self.timeline.finish(step)
+        for segment in step.segments:
+            if segment.music is Music.ON:
+                self.music += segment.end - segment.start
+            yield segment
 
 
 def _segments(
@@ -176,38 +209,33 @@ def _segments(
     recording = Recording(Path(file), name="file", block_s=BLOCK_S)
     duration_s = recording.duration_s if progress else None
     decision = Decision(rule)
-
-    def account(segments: Iterable[Segment]) -> Iterator[Segment]:
-        for segment in segments:
-            if segment.music is Music.ON:
-                heard.music += segment.end - segment.start
-            yield segment
-
     try:
         for observation in listen(recording, Classifier(model), decision, flat_line_limit_s=math.inf):
-            heard.samples, heard.invalid = observation.heard, observation.health.invalid
-            if observation.score is not None:
-                heard.total += observation.score.probability
-                heard.answers += 1
+            heard.note(observation)
             if progress:
                 progress(file, observation.heard / SAMPLE_RATE, duration_s)
-            yield from account(observation.segments)
+            yield from heard.account(observation.step)
     except OidoError:
-        yield from account(decision.lose(heard.samples).segments)
+        yield from heard.account(decision.lose(heard.samples))
         raise
 
 
 def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
-    """Print lines as they come; failures go to standard error and decide the exit code."""
+    """Print lines as they come, then draw; failures go to standard error and decide the exit code."""
     kind = SummaryLine if arguments.summary else SegmentLine
     write = _csv_writer(sys.stdout, kind) if arguments.csv else _json_writer(sys.stdout)
     code = 0
+    timelines = []
     for line in lines:
-        if isinstance(line, Remark):
+        if isinstance(line, Timeline):
+            timelines.append(line)
+        elif isinstance(line, Remark):
             print(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}", file=sys.stderr)
             code = code or int(line.failed)
         else:
             write(line)
+    if timelines:
+        save(timelines, arguments.plot)
     return code
 
 

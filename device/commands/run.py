@@ -10,7 +10,6 @@ from device.config import SourceConfig
 from device.daemon import run as run_daemon
 from device.sources.base import Source
 from device.sources.opening import open_source
-from device.sources.recording import Recording
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         # A terminal that is closed sends SIGHUP too, and means the end.
         reread = None if os.isatty(0) else lambda: configuration(arguments)
         return run_daemon(config, open_source=open_source, reread=reread)
+
+    from device.sources.recording import Recording  # noqa: PLC0415 - decoders that no microphone needs
 
     def open_recording(source: SourceConfig) -> Source:
         return Recording(arguments.input, name=source.name, pace=arguments.pace)

@@ -2,8 +2,9 @@
 
 `statistics`  every 0.96 s: the statistics of the latest patches, judged at once
 `patch`       every 0.48 s: the mean of what the network says of each of the latest patches
-`segment`     every 0.48 s: that mean, of an embedder's scores, joined with what a second network says of the
-              embeddings of about ten seconds; a few sure patches in a row need not wait for the ten seconds
+`segment`     every 0.48 s: that mean, of an embedder's scores, joined with what a second model, the head, says of
+              the embeddings of about ten seconds; a few sure patches in a row need not wait for the ten seconds;
+              or every 0.96 s: what a head says of about ten seconds of statistics
 """
 
 from collections import deque
@@ -15,10 +16,11 @@ import numpy as np
 from device.errors import ModelError
 from device.hearing.features import LOG_MEL, PATCH_FRAMES, FrontEnd
 from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
-from device.hearing.models import Embedder, Model, SegmentModel
+from device.hearing.models import Embedder, Head, Model, SegmentModel
 from device.hearing.patch_cutter import PATCH_SAMPLES
+from device.hearing.pooling import preparation
 from device.hearing.sidecar import log_odds, sigmoid
-from device.hearing.statistics import WindowStatistics
+from device.hearing.statistics import NAMES, WindowStatistics
 from device.sources.base import FloatArray
 
 HOP_SAMPLES = HOP_FRAMES * LOG_MEL.hop_samples
@@ -65,6 +67,10 @@ def hearing_of(model: Model, front_end: MakeFrontEnd = FrontEnd) -> Hearing:
         return PatchHearing(model, front_end())
     if kind == "segment" and isinstance(model, SegmentModel):
         return SegmentHearing(model, front_end())
+    if kind == "segment" and isinstance(model, Head):
+        stated = SegmentInput.read(model.sidecar)
+        if stated.statistics is not None:
+            return StatisticsSegmentHearing(model, stated, stated.statistics, front_end())
     known = "statistics, patch, segment"
     raise ModelError(f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {known}")
 
@@ -124,59 +130,108 @@ class PatchHearing:
 
 
 class SegmentHearing:
-    """Of a model of kind `segment`."""
+    """Of a model of kind `segment` on a network's embeddings."""
 
     hop_samples = HOP_SAMPLES
 
     def __init__(self, model: SegmentModel, front_end: FrontEnd) -> None:
         stated = SegmentInput.read(model.sidecar)
+        stated.check_embedding(PatchInput.read(model.embedder.sidecar).embedding_size, model.sidecar.name)
         self._model = model
         self._stated = stated
-        self._reach = (stated.segment_patches - 1) * STRIDE + 1
+        self._segment = SegmentJudge(model, stated, stride=STRIDE)
         self.recent_patches = stated.recent_patches
-        self.context_samples = span_samples(max(self._reach, self.recent_patches))
+        self.context_samples = span_samples(max(self._segment.reach, self.recent_patches))
         self._stream = PatchStream(model.embedder, front_end)
         self._scores: deque[float] = deque(maxlen=self.recent_patches)
         self._quick: deque[float] = deque(maxlen=stated.quick_patches)
-        self._embeddings: deque[FloatArray] = deque(maxlen=self._reach)
-        self._patches = 0
-        self._segment = 0.0
 
     def answer(self, samples: FloatArray) -> float:
         """As `Hearing.answer`."""
         score, embedding = self._stream.push(samples)
         self._scores.append(score)
         self._quick.append(score)
-        self._embeddings.append(embedding)
-        if self._patches % self._stated.segment_every == 0:
-            self._segment = self._judged()
-        self._patches += 1
-        recent = sum(self._scores) / len(self._scores)
-        joined = joined_score(recent, self._segment, self._stated.recent_weight)
+        joined = self._segment.push(embedding)
+        if self._stated.recent_weight:
+            joined = joined_score(sum(self._scores) / len(self._scores), joined, self._stated.recent_weight)
         if self._quick and len(self._quick) == self._stated.quick_patches:
             joined = max(joined, quick_score(min(self._quick), self._stated.quick_discount))
         return self._model.sidecar.calibration.of(joined)
 
+
+class StatisticsSegmentHearing:
+    """Of a model of kind `segment` on the statistics, which have no score of their own: only the head speaks."""
+
+    hop_samples = PATCH_SAMPLES
+
+    def __init__(
+        self, model: Head, stated: SegmentInput, statistics: StatisticsInput, front_end: FrontEnd
+    ) -> None:
+        stated.check_embedding(len(NAMES), model.sidecar.name)
+        self._calibration = model.sidecar.calibration
+        self._front_end = front_end
+        self._statistics = WindowStatistics(statistics.window_patches)
+        self._segment = SegmentJudge(model, stated, stride=1)
+        self.recent_patches = stated.recent_patches
+        # The oldest patch of a segment looks back, too.
+        patches = max(self._segment.reach + statistics.window_patches - 1, self.recent_patches)
+        self.context_samples = patches * PATCH_SAMPLES
+
+    def answer(self, samples: FloatArray) -> float:
+        """As `Hearing.answer`."""
+        embedding = self._statistics.push(samples, self._front_end.feed(samples))
+        return self._calibration.of(self._segment.push(embedding))
+
+
+class SegmentJudge:
+    """What a head says of the segment that ends with the newest embedding.
+
+    Args:
+        head: what judges.
+        stated: of its description.
+        stride: every so manieth embedding is one of the segment's.
+    """
+
+    def __init__(self, head: Head, stated: SegmentInput, *, stride: int) -> None:
+        self.reach = (stated.segment_patches - 1) * stride + 1
+        """Embeddings from a segment's first to its last."""
+        self._head = head
+        self._size = stated.segment_patches
+        self._every = stated.segment_every
+        self._stride = stride
+        self._prepare = preparation(stated.pooling, stated.scaling)
+        self._embeddings: deque[FloatArray] = deque(maxlen=self.reach)
+        self._patches = 0
+        self._score = 0.0
+
+    def push(self, embedding: FloatArray) -> float:
+        """Take in the next embedding, (size,); the score of music, not calibrated, of the latest judgement."""
+        self._embeddings.append(embedding)
+        if self._patches % self._every == 0:
+            self._score = self._judged()
+        self._patches += 1
+        return self._score
+
     def _judged(self) -> float:
-        """What the network says of the segment that ends with the newest patch."""
-        size = self._stated.segment_patches
-        rows = [self._embeddings[place] for place in segment_places(len(self._embeddings), size)]
-        return float(self._model.raw(np.concatenate(rows).reshape(1, size, -1))[0])
+        places = segment_places(len(self._embeddings), self._size, self._stride)
+        segment = np.concatenate([self._embeddings[place] for place in places]).reshape(1, self._size, -1)
+        return float(self._head.raw(segment if self._prepare is None else self._prepare(segment))[0])
 
 
-def segment_places(patches: int, size: int) -> list[int]:
+def segment_places(patches: int, size: int, stride: int = STRIDE) -> list[int]:
     """Which patches make the segment that ends with the newest.
 
     Args:
-        patches: how many there are, `HOP_FRAMES` apart.
+        patches: how many there are.
         size: rows of the segment.
+        stride: from one row to the next, in patches; by default 0.96 s of patches that are `HOP_FRAMES` apart.
 
     Returns:
-        `size` places of patches, 0 the oldest: every second one, the newest at the end. Where there are too few,
-        those that are there are repeated in their order, from the oldest on.
+        `size` places of patches, 0 the oldest: every `stride`-th one, the newest at the end. Where there are too
+        few, those that are there are repeated in their order, from the oldest on.
     """
     newest = patches - 1
-    there = range(max(newest % STRIDE, newest - (size - 1) * STRIDE), patches, STRIDE)
+    there = range(max(newest % stride, newest - (size - 1) * stride), patches, stride)
     return [there[row % len(there)] for row in range(size)]
 
 

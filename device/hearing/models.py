@@ -51,16 +51,25 @@ class Embedder(Model, Protocol):
 
 
 @runtime_checkable
-class SegmentModel(Model, Protocol):
-    """A model of kind `segment`."""
+class Head(Model, Protocol):
+    """A model of kind `segment`, whatever makes the embeddings."""
+
+    def raw(self, features: FloatArray) -> FloatArray:
+        """Scores of music, (n,) float32 in [0, 1], not calibrated.
+
+        Args:
+            features: (n, segment_patches, size) embeddings, or (n, 2 x size) where it reads them pooled.
+        """
+        ...
+
+
+@runtime_checkable
+class SegmentModel(Head, Protocol):
+    """A model of kind `segment` on a network's embeddings."""
 
     @property
     def embedder(self) -> Embedder:
         """What makes the embeddings that it was trained on."""
-        ...
-
-    def raw(self, features: FloatArray) -> FloatArray:
-        """Scores of music, (n,) float32 in [0, 1], not calibrated, of (n, segment_patches, size) embeddings."""
         ...
 
 
@@ -134,19 +143,24 @@ class LoadedSegmentModel(LoadedModel):
     embedder: LoadedEmbedder
 
 
+def user_directory() -> Path:
+    """Where a user's models are: `$XDG_DATA_HOME/oido/models`, which need not be there."""
+    # Not Path.home(): a service's user may have none, which is no reason to fail.
+    data = Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"))  # noqa: PTH111
+    return data / "oido" / "models"
+
+
 def model_directories(directory: str | None = None) -> tuple[Path, ...]:
     """Where models are looked for, first match wins.
 
-    The user's own directory (`[model] directory`), then `$XDG_DATA_HOME/oido/models`, then what came with the
-    program: inside the package when installed, beside it in a checkout.
+    The user's own directory (`[model] directory`), then `user_directory`, then what came with the program: inside
+    the package when installed, beside it in a checkout.
     """
     package = Path(__file__).resolve().parent.parent
-    # Not Path.home(): a service's user may have none, which is no reason to fail.
-    data = Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"))  # noqa: PTH111
     bundled = package / "models"
     return (
-        *((Path(os.path.expanduser(directory)),) if directory else ()),  # noqa: PTH111 - as above
-        data / "oido" / "models",
+        *((Path(os.path.expanduser(directory)),) if directory else ()),  # noqa: PTH111 - see `user_directory`
+        user_directory(),
         bundled if bundled.is_dir() else package.parent / "models",
     )
 
@@ -173,7 +187,8 @@ def load_model(
         threads: that a runtime may use.
 
     Returns:
-        A `LoadedEmbedder` if its kind is `patch`, a `LoadedSegmentModel` if it is `segment`.
+        A `LoadedEmbedder` if its kind is `patch`; a `LoadedSegmentModel` if it is `segment` and its embeddings are
+        a network's.
 
     Raises:
         UnknownModelError: there is no such model.
@@ -185,8 +200,8 @@ def load_model(
     use = _Use(runtime, threads)
     if sidecar.kind == "patch":
         return _load_embedder(path, sidecar, use)
-    if sidecar.kind == "segment":
-        embedder = _embedder_of(path, sidecar, directory, use)
+    if sidecar.kind == "segment" and (stated := SegmentInput.read(sidecar)).statistics is None:
+        embedder = _embedder_of(path, sidecar, stated, directory, use)
         return LoadedSegmentModel(sidecar, _open(path, sidecar, use), embedder)
     return LoadedModel(sidecar, _open(path, sidecar, use))
 
@@ -204,9 +219,10 @@ def _load_embedder(path: Path, sidecar: Sidecar, use: _Use) -> LoadedEmbedder:
     return LoadedEmbedder(sidecar, _open(path, sidecar, use, stated.embedding_name), stated)
 
 
-def _embedder_of(path: Path, sidecar: Sidecar, directory: str | None, use: _Use) -> LoadedEmbedder:
+def _embedder_of(
+    path: Path, sidecar: Sidecar, stated: SegmentInput, directory: str | None, use: _Use
+) -> LoadedEmbedder:
     """The embedder that a segment model was trained on: beside its sidecar, or where any model may be."""
-    stated = SegmentInput.read(sidecar)
     found = _search(stated.embedder_name, (path.parent, *model_directories(directory)))
     if found is None:
         raise ModelError(

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 
 from device.errors import ModelError
+from device.hearing.absent import Interpreter, no_onnxruntime, no_tflite
 from device.hearing.hush import hushed
 from device.sources.base import FloatArray
 
@@ -82,9 +83,7 @@ class OnnxRuntime:
         try:
             import onnxruntime  # noqa: PLC0415 - 60 MB that a TFLite model does not need
         except ImportError as error:
-            raise ModelError(
-                f"{path}: onnxruntime is not installed here (it has no 32-bit ARM wheel); choose a TFLite model"
-            ) from error
+            raise ModelError(no_onnxruntime(path, Interpreter.here())) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -279,7 +278,7 @@ def _choose_tflite(path: Path, name: TfliteName) -> str:
     for candidate in wanted:
         if importlib.util.find_spec(_TFLITE_MODULES[candidate].split(".")[0]):
             return candidate
-    raise ModelError(f"{path}: needs a TFLite runtime; install {' or '.join(wanted)} with pip")
+    raise ModelError(no_tflite(path, wanted, Interpreter.here()))
 
 
 def _first_line(error: Exception) -> str:

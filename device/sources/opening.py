@@ -3,9 +3,9 @@
 from device.config import SourceConfig
 from device.errors import ConfigurationError
 from device.sources.base import Source
-from device.sources.microphone import Microphone
-from device.sources.pipe import FfmpegStream, StandardInput
-from device.sources.recording import Recording
+
+# Each kind is imported where it is asked for: a microphone needs neither decoders nor ffmpeg.
+# ruff: noqa: PLC0415
 
 
 def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
@@ -20,10 +20,16 @@ def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
     """
     match config.kind:
         case "microphone":
+            from device.sources.microphone import Microphone
+
             return Microphone(config.device, name=config.name, stall_s=config.stall_s, block_s=block_s)
         case "file":
+            from device.sources.recording import Recording
+
             return Recording(_needed(config, "path", config.path), name=config.name, block_s=block_s)
         case "stdin":
+            from device.sources.pipe import StandardInput
+
             return StandardInput(
                 name=config.name,
                 sample_rate_hz=config.sample_rate_hz,
@@ -32,6 +38,8 @@ def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
                 block_s=block_s,
             )
         case "stream":
+            from device.sources.pipe import FfmpegStream
+
             url = _needed(config, "url", config.url)
             return FfmpegStream(url, name=config.name, stall_s=config.stall_s, block_s=block_s)
 

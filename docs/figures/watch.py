@@ -31,7 +31,7 @@ import soundfile
 from device.demo import Scene
 from device.sources.base import SAMPLE_RATE
 
-ROWS, COLUMNS = 8, 104
+ROWS, COLUMNS = 6, 100
 FASTER = 6.0
 
 EVERY_S = 1.0
@@ -43,11 +43,13 @@ TYPED = f"$ oido watch --input {FILE} --pace live"
 CHARACTER, LINE, MARGIN, BAR = 8.43, 20, 18, 30
 """Of a picture, in pixels."""
 
+STYLE = "text{font:14px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#d7e0e4;white-space:pre}"
+
 _TIME = re.compile(r"(\d+):(\d\d):(\d\d\.\d)")
 
 
 class Screen:
-    """As much of a terminal as `oido watch` uses: lines, a carriage that returns, and erasing up to a line's end."""
+    """As much of a terminal as `oido watch` uses: lines, a carriage that returns, erasing up to a line's end."""
 
     def __init__(self) -> None:
         self.lines = [TYPED, ""]
@@ -121,11 +123,10 @@ def draw(found: list[Frame]) -> str:
     still = next((frame for frame in found if frame.lines[-1].rstrip().endswith("MUSIC")), found[-1])
     still = found[min(found.index(still) + 12, len(found) - 1)]
     last_s = found[-1].at_s + EVERY_S
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        'role="img" aria-label="oido watch in a terminal">',
-        "<style>text{font:14px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#d7e0e4;"
-        "white-space:pre}</style>",
+        f'{head} viewBox="0 0 {width} {height}" aria-label="oido watch in a terminal">',
+        f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{height}" rx="9" fill="#182329"/>',
         *(f'<circle cx="{MARGIN + 4 + 18 * index}" cy="20" r="5.5" fill="#3d4d55"/>' for index in range(3)),
     ]
@@ -142,7 +143,8 @@ def draw(found: list[Frame]) -> str:
         )
         parts.append(
             f'<g visibility="{shown}"><animate attributeName="visibility" calcMode="discrete" '
-            f'dur="{last_s / FASTER:.2f}s" repeatCount="indefinite" keyTimes="{times}" values="{values}"/>{lines}</g>'
+            f'dur="{last_s / FASTER:.2f}s" repeatCount="indefinite" keyTimes="{times}" values="{values}"/>'
+            f"{lines}</g>"
         )
     return "\n".join([*parts, "</svg>", ""])
 

@@ -68,6 +68,8 @@ def wrong(installed: dict[str, Distribution], root: str, target: dict[str, str])
 
 if __name__ == "__main__":
     library, architecture, python = sys.argv[1:]
-    found = {canonicalize_name(each.metadata["Name"]): each for each in distributions(path=[str(Path(library))])}
+    found = {
+        str(canonicalize_name(each.metadata["Name"])): each for each in distributions(path=[str(Path(library))])
+    }
     sentences = list(wrong(found, "oido", environment(architecture, python)))
     sys.exit("\n".join(f"closure.py: {sentence}" for sentence in sentences) or None)

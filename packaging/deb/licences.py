@@ -51,20 +51,24 @@ def stanza(library: Path, distribution: Distribution, tops: list[str]) -> str:
 
 
 def _author(distribution: Distribution) -> str:
-    metadata = distribution.metadata
-    named = metadata.get("Author") or metadata.get("Author-email") or "the authors"
+    named = _field(distribution, "Author") or _field(distribution, "Author-email") or "the authors"
     return f"{re.sub(r' *<[^>]*>', '', named)} and contributors, as the files say".replace('"', "")
+
+
+def _field(distribution: Distribution, name: str) -> str:
+    return str((distribution.metadata.get_all(name) or [""])[0])
 
 
 def _licence(distribution: Distribution) -> str:
     """As the wheel states it, in one line."""
-    metadata = distribution.metadata
     classified = [
         each.removeprefix(_CLASSIFIED)
-        for each in metadata.get_all("Classifier") or ()
+        for each in distribution.metadata.get_all("Classifier") or ()
         if each.startswith(_CLASSIFIED)
     ]
-    stated = metadata.get("License-Expression") or " and ".join(classified) or metadata.get("License") or ""
+    stated = (
+        _field(distribution, "License-Expression") or " and ".join(classified) or _field(distribution, "License")
+    )
     return stated.strip().splitlines()[0] if stated.strip() else "See the text"
 
 

@@ -193,6 +193,10 @@ def main() -> int:
     keep_buffers()
     logging.basicConfig(level=logging.ERROR)
     tape = Tape(hours=arguments.hours, seed=arguments.seed)
+    print(
+        f"{resident_mb():.1f} MB are this script's, its tape most of all, before the daemon begins",
+        file=sys.stderr,
+    )
     source = SourceConfig(name="tape", kind="microphone", retry_longest_s=0.5)
 
     # The clock of the sound runs much faster than ours: an hour's worth of states is due in seconds.

@@ -1,0 +1,86 @@
+"""What to say where the library that runs a model is not installed, which on 32-bit ARM may be for good. Pure.
+
+Where wheels are (PyPI, 2026): onnxruntime and ai-edge-litert for 64-bit alone; tflite-runtime for armv7l too, up
+to Python 3.11. For armv6l (Raspberry Pi 1, Zero, Zero W) there is none.
+"""
+
+import platform
+import struct
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_LAST_TFLITE = (3, 11)
+"""The last Python for which tflite-runtime has wheels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The Python that runs this."""
+
+    machine: str
+    """As the kernel says: a 64-bit one says `aarch64` also to a 32-bit Python."""
+    bits: int
+    """Of the Python itself."""
+    version: tuple[int, int]
+
+    @classmethod
+    def here(cls) -> Self:
+        """This one."""
+        return cls(platform.machine(), 8 * struct.calcsize("P"), sys.version_info[:2])
+
+    def __str__(self) -> str:
+        """For people: `32-bit ARM with Python 3.13`."""
+        system = "32-bit ARM" if self.is_small_arm else f"{self.bits}-bit {self.machine}"
+        return f"{system} with Python {self.version[0]}.{self.version[1]}"
+
+    @property
+    def is_small_arm(self) -> bool:
+        """Whether it is a 32-bit Python on ARM, whatever the kernel is."""
+        return self.bits == 32 and self.machine.startswith(("arm", "aarch64"))  # noqa: PLR2004 - as the name says
+
+    @property
+    def has_tflite_runtime(self) -> bool:
+        """Whether there is a wheel of tflite-runtime for it."""
+        return self.version <= _LAST_TFLITE and not self.machine.startswith("armv6")
+
+
+def no_onnxruntime(path: Path, interpreter: Interpreter) -> str:
+    """Why an ONNX model cannot be run, and what to do."""
+    if not interpreter.is_small_arm:
+        return f"{path}: an ONNX model needs onnxruntime, which is not installed here: pip install onnxruntime"
+    if not interpreter.has_tflite_runtime:
+        return _nothing(path, interpreter)
+    return (
+        f"{path}: an ONNX model needs onnxruntime, which does not exist for {interpreter}: choose a TFLite model, "
+        'for example [model] name = "attention"'
+    )
+
+
+def no_tflite(path: Path, wanted: Sequence[str], interpreter: Interpreter) -> str:
+    """Why a TFLite model cannot be run, and what to do.
+
+    Args:
+        path: of the model.
+        wanted: the runtimes that would do, by what pip calls them.
+        interpreter: for which they would be.
+    """
+    if not interpreter.is_small_arm:
+        return f"{path}: needs a TFLite runtime; install {' or '.join(wanted)} with pip"
+    if not interpreter.has_tflite_runtime:
+        return _nothing(path, interpreter)
+    if "tflite-runtime" not in wanted:
+        return (
+            f"{path}: {' or '.join(wanted)} does not exist for {interpreter}: leave [model] runtime out, "
+            "and pip install tflite-runtime 'numpy<2'"
+        )
+    return f"{path}: needs a TFLite runtime; for {interpreter} that is: pip install tflite-runtime 'numpy<2'"
+
+
+def _nothing(path: Path, interpreter: Interpreter) -> str:
+    return (
+        f"{path}: no library that could run a model exists for {interpreter}: install the 64-bit Raspberry Pi OS "
+        "(Pi 3 and later, Zero 2 W), or on armv7l use Python 3.11 (Raspberry Pi OS Bookworm)"
+    )
