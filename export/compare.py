@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from device.errors import UsageError
+from device.hearing.models import user_directory
 from export.comparison.feature import FEATURES, PUBLISHED, Feature, FeatureName, NamedFeature
 from export.comparison.figures import curves, forest, learning
 from export.comparison.fits import Fits
+from export.comparison.heard import Heard
+from export.comparison.install import Shelf, installable
 from export.comparison.learning import curve
-from export.comparison.rows import Judged, Row
-from export.comparison.running import Heard, Material, contests, judge, material
+from export.comparison.panels import panels
+from export.comparison.rows import Judged, Row, best
+from export.comparison.running import Material, contests, judge, materials
 from export.comparison.store import Store
 from export.comparison.tables import comma_separated, markdown
 from export.convert.sidecar import replace as write_whole
@@ -33,7 +37,7 @@ HEADS = tuple(estimator.name for estimator in compared())
 FIT_SEED = 1
 
 _BEST = "best"
-"""The learning curve of the row that is best on validation."""
+"""The learning curve of the row that is best on validation, see `_learning_curve`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_BEST,
         metavar="FEATURES+ROW",
-        help="also draw F1 over the number of training packages, of a row such as ours+logistic (default: the "
-        "row that is best on validation)",
+        help="also draw F1 over the number of training packages, of a row such as yamnet+logistic (default: the "
+        "best on validation, our embedder's apart, which has heard all of the packages)",
+    )
+    option(
+        "--install",
+        nargs="?",
+        type=Path,
+        const=user_directory(),
+        metavar="FOLDER",
+        help="also install the rows that the device can hear with (default: $XDG_DATA_HOME/oido/models)",
     )
     option("--no-costs", action="store_true", help="do not measure time and memory")
     option("--no-tracking", action="store_true", help="keep no runs in MLflow")
@@ -66,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.from_tracking:
         if arguments.no_tracking:
             raise UsageError("--from-tracking and --no-tracking: choose one")
+        if arguments.install is not None:
+            raise UsageError("--from-tracking and --install: choose one; what was kept lacks what is needed")
         rows, sentences = Tracking(out).latest()
         if not rows:
             raise ExportError("the latest kept comparison has no rows; make another with `oido-export compare`")
@@ -106,10 +120,10 @@ def compare(
     fits = Fits(folder=cache / "fits", seed=FIT_SEED)
     heard = Heard.of(corpus, arguments.split, seed=arguments.seed)
     # All sound first: processes are forked for it, which is safe only before TensorFlow has started its threads.
-    materials = [material(feature, heard, store) for feature in features]
+    found = materials(features, heard, store)
     tasks = [
         (each, estimator)
-        for each in materials
+        for each in found
         for estimator in (estimators or _estimators(each.feature, arguments.rows, arguments.jobs))
     ]
     comparison = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -124,7 +138,7 @@ def compare(
             tracking.row(comparison, number, kept.row, kept.file)
     rows = [each.row for each in judged]
     sentences = [str(contest) for contest in contests(judged)]
-    files = [*_write(rows, sentences, out), curves(judged, out / "curves.png")]
+    files = [*_write(rows, sentences, out), curves(judged, out / "curves.png"), *panels(judged, out)]
     if wanted is not None:
         files.append(_learning_curve(wanted, judged, tasks, fits, out))
     if tracking is not None:
@@ -132,11 +146,15 @@ def compare(
             "corpus": corpus.version,
             "split": arguments.split,
             "seed": str(arguments.seed),
-            "features": " ".join(each.feature.name for each in materials),
+            "features": " ".join(each.feature.name for each in found),
             "rows": " ".join(dict.fromkeys(row.head for row in rows)),
         }
         tracking.finish(comparison, sentences=sentences, settings=settings, files=files)
         print(f"runs are kept in {tracking.uri}")
+    if arguments.install is not None:
+        shelf = Shelf(folder=arguments.install, corpus=corpus.version, seed=FIT_SEED)
+        for sentence in shelf.install(installable(judged, tasks)):
+            print(sentence)
     return 0
 
 
@@ -157,10 +175,14 @@ def _learning_curve(
     fits: Fits,
     out: Path,
 ) -> Path:
-    """Of the wanted row, which is the best on validation where none is named."""
+    """Of the wanted row; where none is named, the best on validation whose embeddings owe nothing to the corpus.
+
+    Our embedder has heard all training packages: from however few its heads learn, there is nothing new in more.
+    """
     if _BEST in wanted:
-        best = max(judged, key=lambda each: each.row.validation_f1).row
-        wanted = (best.feature, best.head)
+        chosen = best(list(judged), "scratch", "published") or best(list(judged), "own")
+        if chosen is not None:
+            wanted = (chosen.row.feature, chosen.row.head)
     for each, estimator in tasks:
         if (each.feature.name, estimator.name) == wanted:
             points = curve(estimator, each, fits, seed=FIT_SEED)

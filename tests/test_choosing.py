@@ -78,6 +78,23 @@ def test_the_best_setting_is_chosen_and_of_equal_ones_the_first() -> None:
     assert choice.document["tried"][0]["truth"] == 0
 
 
+@pytest.mark.parametrize(("patience", "tried"), [(None, [0, 1, 2, 3, 4]), (1, [0, 1, 2]), (2, [0, 1, 2, 3])])
+def test_beyond_the_best_nothing_is_tried(patience: int | None, tried: list[int]) -> None:
+    """After so many settings that are worse; the one chosen is the same."""
+    made = segments(packages=4, rows=4)
+    noise = np.random.default_rng(5).standard_normal(len(made.music))
+
+    def score(setting: Setting, fold: Fold) -> FloatVector:
+        scores: FloatVector = made.music[fold.outside] - abs(setting["at"] - 1) * noise[fold.outside]
+        return scores
+
+    deal = folds(made.music, made.weight, made.package, seed=1)
+    settings = [{"at": at} for at in range(5)]
+    choice = choose(settings, score, deal, y=made.music, weight=made.weight, patience=patience)
+    assert choice.best.setting == {"at": 1}
+    assert [trial.setting["at"] for trial in choice.trials] == tried
+
+
 def test_rows_that_no_fold_left_out_have_no_part_in_the_choice() -> None:
     """A network looks at some of the folds only."""
     made = segments(packages=4, rows=4)

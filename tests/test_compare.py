@@ -42,8 +42,10 @@ def test_tables_and_pictures_are_written(
     """A row for each extractor and estimator; the answer beneath; a learning curve where one is asked for."""
     arguments = words(cache, tmp_path)
     assert command.compare(FEATURES, arguments, corpus=corpus, wanted=("net", "logistic"), estimators=QUICK) == 0
-    names = ["curves.png", "f1.png", "learning_curve.png", "table.csv", "table.md"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("table.md", "table.csv", "f1.png", "curves.png", "learning_curve.png"),
+        *("roc.png", "pr.png", "reliability.png", "confusion.png"),
+    }
     text = (tmp_path / "table.md").read_text()
     assert text in capsys.readouterr().out
     for feature in ("loudness", "net"):
@@ -62,6 +64,18 @@ def test_a_second_run_says_the_same(
     assert (tmp_path / "one" / "table.csv").read_bytes() == (tmp_path / "other" / "table.csv").read_bytes()
     assert {path: path.stat().st_mtime_ns for path in (cache / "fits").iterdir()} == kept
     assert capsys.readouterr().err
+
+
+def test_what_became_of_every_feature_is_said(
+    corpus: Corpus, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--install`, also of those that the device cannot compute."""
+    arguments = words(cache, tmp_path / "out", "--install", str(tmp_path / "models"))
+    assert command.compare(FEATURES, arguments, corpus=corpus, estimators=QUICK) == 0
+    out = capsys.readouterr().out
+    for feature in FEATURES:
+        sentence = f"{feature.name}: not installed, as the device does not compute {feature.name} embeddings\n"
+        assert out.count(sentence) == 1
 
 
 @needs_mlflow

@@ -14,10 +14,11 @@ from segment_fakes import segments as cloud
 from export.comparison.costs import measure
 from export.comparison.feature import NamedFeature, opened
 from export.comparison.fits import Fits, described
+from export.comparison.heard import EVALUATED, Heard
 from export.comparison.learning import curve, some
 from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL
-from export.comparison.running import Heard, Material, answers, contests, judge, material
+from export.comparison.running import Material, answers, contests, judge, materials
 from export.comparison.segments import Segments, cut
 from export.comparison.store import Store
 from export.comparison.tables import comma_separated, markdown
@@ -28,7 +29,7 @@ from export.estimators.dense import dense_head
 from export.estimators.network import Schedule
 from export.estimators.pooled_logistic import PooledLogistic
 from export.evaluation.hearing import segment_ends
-from export.evaluation.takes import Section
+from export.evaluation.takes import VARIATIONS, Section, takes
 from export.metrics import Figure, f1, thresholds
 
 
@@ -52,7 +53,8 @@ def store_in(folder: Path, *, seed: int = 1) -> Store:
 @pytest.fixture(scope="module")
 def found(corpus: Corpus, cache: Path) -> Material:
     """Of the loudness."""
-    return material(LoudnessFeature(), Heard.of(corpus, "validation", seed=1), store_in(cache))
+    (one,) = materials([LoudnessFeature()], Heard.of(corpus, "validation", seed=1), store_in(cache))
+    return one
 
 
 def made_up(*, seed: int = 0, distance: float = 2.5) -> Segments:
@@ -91,8 +93,14 @@ def test_only_training_is_learnt_from(found: Material) -> None:
     """And only validation is judged: no package stands on both sides."""
     assert all(name.startswith(("train", "synthetic")) for name in found.training.package)
     assert all(name.startswith("validation") for name in found.validation.package)
-    assert set(found.training.variation.tolist()) == {"clean", "room"}
-    assert set(found.evaluated.variation.tolist()) == {"clean", "room", "mixture"}
+    assert set(found.evaluated.variation.tolist()) == set(EVALUATED)
+
+
+def test_everything_is_learnt_from_once(found: Material) -> None:
+    """Each section in each variation: none of them is a privilege of an embedder that learnt on its own."""
+    music = found.training.where(found.training.music == 1)
+    clean, *others = (np.count_nonzero(music.variation == name) for name in VARIATIONS)
+    assert others == [clean] * 3
 
 
 def test_a_second_look_embeds_nothing(corpus: Corpus, tmp_path: Path) -> None:
@@ -105,6 +113,40 @@ def test_a_second_look_embeds_nothing(corpus: Corpus, tmp_path: Path) -> None:
     assert np.array_equal(first.sequences, again.sequences)
     store_in(tmp_path).segments(LoudnessFeature(version="loudness-2"), heard)
     assert len(list(tmp_path.rglob("*.npz"))) == 2 * len(files) == 2 * len(heard)
+
+
+def test_several_extractors_hear_a_take_that_is_made_once(corpus: Corpus, tmp_path: Path) -> None:
+    """And each finds later what was computed then."""
+    heard = Heard.of(corpus, "validation", seed=1).validation
+    features = [LoudnessFeature(), LoudnessFeature(name="net", version="net-1")]
+    store_in(tmp_path).fill(features, heard)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    assert len(files) == 2 * len(heard)
+    one, other = (store_in(tmp_path).segments(feature, heard) for feature in features)
+    assert np.array_equal(one.sequences, other.sequences)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == files
+
+
+def test_an_extractor_that_comes_later_is_filled_in(corpus: Corpus, tmp_path: Path) -> None:
+    """The others have heard the takes already, and do not hear them again."""
+    heard = Heard.of(corpus, "validation", seed=1).validation
+    first, later = LoudnessFeature(), LoudnessFeature(name="net", version="net-1")
+    store_in(tmp_path).fill([first], heard)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    store_in(tmp_path).fill([first, later], heard)
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    assert len(list(tmp_path.rglob("*.npz"))) == 2 * len(heard)
+
+
+def test_other_repeats_of_the_same_streams_are_other_takes(corpus: Corpus, tmp_path: Path) -> None:
+    """Twice as many rooms are not taken from the file of one room."""
+    store = store_in(tmp_path)
+    once, twice = (
+        store.segments(LoudnessFeature(), takes(corpus, "train", seed=1, repeats=repeats)) for repeats in (1, 2)
+    )
+    for variation, times in (("clean", 1), ("level", 2), ("room", 2)):
+        rows = np.count_nonzero(once.variation == variation)
+        assert np.count_nonzero(twice.variation == variation) == times * rows > 0
 
 
 def test_no_takes_are_an_error(tmp_path: Path) -> None:
@@ -224,6 +266,18 @@ def test_contestants_are_chosen_on_validation(found: Material, cache: Path) -> N
     assert contest.incumbent == scratch.row.name
 
 
+def test_each_origin_is_held_against_what_it_should_beat(found: Material, cache: Path) -> None:
+    """Transfer and ours against learning from scratch, and ours against transfer."""
+    scratch = judge(QUICK[0], found, Fits(folder=cache / "fits", seed=1), costs=False)
+    published = replace(scratch, row=replace(scratch.row, feature="net", origin="published"))
+    own = replace(scratch, row=replace(scratch.row, feature="ours", origin="own"))
+    held = [
+        (each.challenger.split()[0], each.incumbent.split()[0]) for each in contests([scratch, published, own])
+    ]
+    assert held == [("net", "loudness"), ("ours", "loudness"), ("ours", "net")]
+    assert "the best by transfer, net + logistic" in str(contests([scratch, published, own])[2])
+
+
 def test_without_rows_from_scratch_there_is_no_contest(found: Material, cache: Path) -> None:
     """Nothing to beat."""
     judged = judge(QUICK[0], found, Fits(folder=cache / "fits", seed=1), costs=False)
@@ -249,19 +303,31 @@ def test_a_learning_curve_ends_with_all_packages(found: Material, cache: Path) -
 
 
 def test_tables_have_every_row_and_the_reports_beside(found: Material, cache: Path) -> None:
-    """The original figures stand apart, with the caveat."""
+    """The original figures, with ours from scratch in the same line, and the caveat."""
     rows = [judge(each, found, Fits(folder=cache / "fits", seed=1), costs=False).row for each in QUICK]
     text = markdown(rows, ["It helps."])
     for sound in rows[0].reports:
         for row in rows:
             assert str(row.reports[sound].f1) in text
-    assert "| logistic regression | 0.8623 | 0.8268 | 0.8003 | 0.8550 |" in text
+    figures = (getattr(rows[0].reports[ALL], name).value for name in ("accuracy", "f1", "precision", "recall"))
+    ours = " | ".join(f"{value:.4f}" for value in figures)
+    assert f"| logistic regression | 0.8623 | 0.8268 | 0.8003 | 0.8550 | {ours} |" in text
+    assert "| linear SVM | 0.8515 | 0.8123 | 0.7904 | 0.8354 |  |  |  |  |" in text
+    assert "Ours: loudness, validation split" in text
     assert "Other data" in text
     assert "- It helps." in text
     assert "figures for development" in text
     lines = comma_separated(rows).splitlines()
     assert len(lines) == 1 + 2 * 4
     assert len({line.count(",") for line in lines}) == 1
+
+
+def test_without_rows_from_scratch_the_report_stands_alone(found: Material, cache: Path) -> None:
+    """Nothing of ours is like it."""
+    row = judge(QUICK[0], found, Fits(folder=cache / "fits", seed=1), costs=False).row
+    text = markdown([replace(row, origin="published")])
+    assert "| logistic regression | 0.8623 | 0.8268 | 0.8003 | 0.8550 |\n" in text
+    assert ", ours" not in text
 
 
 def test_cepstral_embeddings_are_the_devices_statistics() -> None:

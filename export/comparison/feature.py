@@ -1,6 +1,7 @@
 """The extractors that are compared, by name."""
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -86,8 +87,10 @@ class NamedFeature:
         return OpenL3Extractor(self.weights)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=len(FEATURES))
 def opened(feature: Feature) -> Extractor:
     """The extractor, opened once in each process: a network takes seconds to load."""
     keep_buffers()
+    # One thread, as our own runtimes have it: there is a process for each core, and costs are to be compared.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     return feature.open()

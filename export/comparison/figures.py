@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -16,7 +17,7 @@ _DPI = 120
 
 def forest(rows: Sequence[Row], path: Path) -> Path:
     """F1 of every row over all sounds, with its interval: rows of one extractor have one colour."""
-    figure = _new(8.0, 1.2 + 0.28 * len(rows))
+    figure = blank(8.0, 1.2 + 0.28 * len(rows))
     axes = figure.subplots()
     features = list(dict.fromkeys(row.feature for row in rows))
     for place, row in enumerate(rows):
@@ -29,34 +30,68 @@ def forest(rows: Sequence[Row], path: Path) -> Path:
     axes.invert_yaxis()
     axes.grid(visible=True, axis="x", color="0.9")
     axes.set(xlabel=f"F1 on {rows[0].split}, all sounds together, 95 % interval over packages")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def curves(judged: Sequence[Judged], path: Path) -> Path:
     """ROC and precision over recall of each extractor's best row, chosen on validation."""
-    figure = _new(9.0, 4.4)
+    figure = blank(9.0, 4.4)
     roc, precision = figure.subplots(1, 2)
-    for feature in dict.fromkeys(each.row.feature for each in judged):
-        chosen = best([each for each in judged if each.row.feature == feature], "scratch", "own", "published")
-        if chosen is None:
-            continue
-        found = chosen.row.reports[ALL]
-        wrong, right, _ = roc_curve(chosen.truth, chosen.probability)
-        roc.plot(wrong, right, label=f"{chosen.row.name}, area {found.roc_auc.value:.4f}")
-        part, recall, _ = precision_recall_curve(chosen.truth, chosen.probability)
-        precision.plot(recall, part, label=f"{chosen.row.name}, area {found.pr_auc.value:.4f}")
-    roc.set(xlabel="part of no music taken for music", ylabel="part of music found")
-    precision.set(xlabel="recall", ylabel="precision")
+    names = dict.fromkeys(each.row.feature for each in judged)
+    among = [[each for each in judged if each.row.feature == name] for name in names]
+    chosen = [each for each in (best(rows, "scratch", "own", "published") for rows in among) if each is not None]
+    for each in chosen:
+        found = each.row.reports[ALL]
+        wrong, right, _ = roc_curve(each.truth, each.probability)
+        roc.plot(wrong, right, label=f"{each.row.name}, area {found.roc_auc.value:.4f}")
+        part, recall, _ = precision_recall_curve(each.truth, each.probability)
+        precision.plot(recall, part, label=f"{each.row.name}, area {found.pr_auc.value:.4f}")
+    span = corner(chosen)
+    zoom_roc(roc, span)
+    zoom_precision(precision, span)
     for axes in (roc, precision):
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.grid(visible=True, color="0.92")
-        axes.legend(fontsize="x-small", loc="lower left" if axes is precision else "lower right")
-    return _save(figure, path)
+        axes.legend(fontsize="small", loc="lower left" if axes is precision else "lower right")
+    return save(figure, path)
+
+
+_SPANS = (0.02, 0.05, 0.1, 0.2, 0.5)
+
+
+def corner(judged: Sequence[Judged]) -> float:
+    """How much of the unit square is worth showing: good curves run along its edges, and look alike as a whole.
+
+    Twice the rate at which the worst row confuses both labels equally often, and a little more, lies within.
+    """
+    worst = 0.0
+    for each in judged:
+        wrong, found, _ = roc_curve(each.truth, each.probability)
+        worst = max(worst, float(np.interp(0.0, wrong - (1 - found), wrong)))
+    return next((span for span in _SPANS if 2.2 * worst <= span), 1.0)
+
+
+def zoom_roc(axes: Axes, span: float) -> None:
+    """The corner at the upper left."""
+    axes.set(xlabel="part of no music taken for music", ylabel="part of music found")
+    axes.set(xlim=(-0.02 * span, span), ylim=(1 - span, 1 + 0.02 * span))
+    _corner_style(axes, span)
+
+
+def zoom_precision(axes: Axes, span: float) -> None:
+    """The corner at the upper right."""
+    axes.set(xlabel="recall", ylabel="precision")
+    axes.set(xlim=(1 - span, 1 + 0.02 * span), ylim=(1 - span, 1 + 0.02 * span))
+    _corner_style(axes, span)
+
+
+def _corner_style(axes: Axes, span: float) -> None:
+    axes.grid(visible=True, color="0.92")
+    if span < 1:
+        axes.set_title(f"only the corner of {span:g} x {span:g}", fontsize="small", color="0.4", loc="right")
 
 
 def learning(points: Sequence[Point], name: str, path: Path) -> Path:
     """F1 over the number of training packages: each fit a point, their means a line."""
-    figure = _new(5.5, 4.0)
+    figure = blank(5.5, 4.0)
     axes = figure.subplots()
     packages = np.array([point.packages for point in points])
     scores = np.array([point.f1 for point in points])
@@ -68,17 +103,19 @@ def learning(points: Sequence[Point], name: str, path: Path) -> Path:
     axes.set_title(name)
     axes.set(xlabel="training packages", ylabel="F1, all sounds together")
     axes.grid(visible=True, color="0.92")
-    return _save(figure, path)
+    return save(figure, path)
 
 
-def _new(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """An empty picture, sizes in inches."""
     # Not pyplot, which keeps every figure in a list of its own and may ask for a display.
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Write it whole, or not at all."""
     half_written = path.with_suffix(".part.png")
     figure.savefig(half_written, dpi=_DPI)
     half_written.replace(path)

@@ -56,6 +56,8 @@ class Contest:
     incumbent: str
     difference: Figure
     """F1 of the challenger less that of the incumbent."""
+    against: str = "the best from scratch"
+    """What the incumbent stands for."""
 
     def __str__(self) -> str:
         """The answer as a sentence."""
@@ -63,7 +65,7 @@ class Contest:
         numbers = f"F1 differs by {by.value:+.4f} [{by.low:+.4f}, {by.high:+.4f}], paired bootstrap over packages"
         pair = f"{self.what}: {self.challenger}"
         if by.low > 0:
-            return f"{pair} beats the best from scratch, {self.incumbent}: {numbers}."
+            return f"{pair} beats {self.against}, {self.incumbent}: {numbers}."
         if by.high < 0:
-            return f"{pair} does not beat the best from scratch, {self.incumbent}, it is worse: {numbers}."
-        return f"{pair} does not clearly beat the best from scratch, {self.incumbent}: {numbers}, which spans 0."
+            return f"{pair} does not beat {self.against}, {self.incumbent}, it is worse: {numbers}."
+        return f"{pair} does not clearly beat {self.against}, {self.incumbent}: {numbers}, which spans 0."

@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from export.comparison.costs import measure
 from export.comparison.feature import Feature
 from export.comparison.fits import Fit, Fits
+from export.comparison.heard import Heard
 from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL, SOUNDS, Judged, Row, best
 from export.comparison.segments import Segments
 from export.comparison.store import Store
 from export.convert.parity import said
 from export.corpus.recipe import Split
-from export.corpus.streams import Corpus
-from export.errors import ExportError
 from export.estimators.base import Estimator
-from export.evaluation.takes import Take, takes
-from export.metrics import FloatVector, f1, report, thresholds
-
-LEARNT_FROM = ("clean", "room")
-"""Variations of the training split."""
-
-EVALUATED = ("clean", "room", "mixture")
+from export.metrics import Figure, FloatVector, f1, report, thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +29,20 @@ class Material:
     """That of `evaluated`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The takes of a comparison, the same for every extractor."""
-
-    training: Sequence[Take]
-    validation: Sequence[Take]
-    evaluated: Sequence[Take]
-    split: Split
-
-    @classmethod
-    def of(cls, corpus: Corpus, split: Split, *, seed: int) -> "Heard":
-        """Those of a corpus.
-
-        Args:
-            corpus: whose sound.
-            split: what is evaluated on: `test`, or `validation` while something is being developed.
-            seed: of rooms and mixtures; those of the test split never change.
-
-        Raises:
-            ExportError: one of the splits lacks music, or no music.
-        """
-        for needed in dict.fromkeys(("train", "validation", split)):
-            _check_labels(corpus, needed)
-
-        def chosen(of: Split, variations: Sequence[str]) -> list[Take]:
-            return [take for take in takes(corpus, of, seed=seed) if take.variation in variations]
-
-        validation = chosen("validation", EVALUATED)
-        evaluated = validation if split == "validation" else chosen(split, EVALUATED)
-        return cls(chosen("train", LEARNT_FROM), validation, evaluated, split)
-
-
-def _check_labels(corpus: Corpus, split: Split) -> None:
-    """Before anything is embedded, which takes minutes."""
-    there = {stream.target for stream in corpus.select(split=split) if not stream.is_mixed}
-    for label, called in ((1, "music"), (0, "no music")):
-        if label not in there:
-            raise ExportError(f"split {split!r} of the corpus has no sound of {called}; a comparison needs both")
-
-
-def material(feature: Feature, heard: Heard, store: Store) -> Material:
+def materials(features: Sequence[Feature], heard: Heard, store: Store) -> list[Material]:
     """Embed, or take from the store.
 
     Raises:
-        OidoError: the extractor cannot be used, or the corpus cannot be read.
+        OidoError: an extractor cannot be used, or the corpus cannot be read.
     """
+    evaluated = () if heard.split == "validation" else heard.evaluated
+    # Together, so that no process waits for another's last take; the longest first, see `run_all`.
+    wanted = sorted((*heard.training, *heard.validation, *evaluated), key=lambda take: -take.duration_s)
+    store.fill(features, wanted)
+    return [_material(feature, heard, store) for feature in features]
+
+
+def _material(feature: Feature, heard: Heard, store: Store) -> Material:
     training = store.segments(feature, heard.training)
     validation = store.segments(feature, heard.validation)
     evaluated = validation if heard.split == "validation" else store.segments(feature, heard.evaluated)
@@ -135,17 +96,20 @@ def tuned(fit: Fit, estimator: Estimator, validation: Segments) -> tuple[float, 
 
 
 def contests(judged: list[Judged]) -> list[Contest]:
-    """Do published embeddings beat learning from scratch, and do ours? The rows were chosen on validation."""
-    incumbent = best(judged, "scratch")
-    if incumbent is None:
-        return []
-    found = []
-    challengers = (
-        ("transfer from a published network", best(judged, "published")),
-        ("our own embedder, which also learnt from mixtures", best(judged, "own")),
+    """Do published embeddings beat learning from scratch, and ours either? The rows were chosen on validation."""
+    scratch, published, own = best(judged, "scratch"), best(judged, "published"), best(judged, "own")
+    of_ours = "our own embedder, trained on this corpus"
+    pairs = (
+        ("transfer from a published network", published, scratch, "the best from scratch"),
+        (of_ours, own, scratch, "the best from scratch"),
+        (of_ours, own, published, "the best by transfer"),
     )
-    for what, challenger in challengers:
-        if challenger is not None:
-            difference = f1_difference(incumbent.truth, challenger.decided, incumbent.decided, incumbent.package)
-            found.append(Contest(what, challenger.row.name, incumbent.row.name, difference))
-    return found
+    return [
+        Contest(what, challenger.row.name, incumbent.row.name, _difference(challenger, incumbent), against)
+        for what, challenger, incumbent, against in pairs
+        if challenger is not None and incumbent is not None
+    ]
+
+
+def _difference(one: Judged, other: Judged) -> Figure:
+    return f1_difference(other.truth, one.decided, other.decided, other.package)

@@ -17,6 +17,8 @@ from export.evaluation.takes import Section
 
 _REACH = FIRST_PATCH_SAMPLES - PATCH_SAMPLES
 
+_POOLED_AT_ONCE = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Segments:
@@ -41,7 +43,11 @@ class Segments:
 
     def read(self, reads: Reads) -> FloatArray:
         """As an estimator reads them."""
-        return pooled(self.sequences) if reads == "pooled" else self.sequences
+        if reads == "sequence":
+            return self.sequences
+        # A few at a time: deviations are taken in float64, of all rows at once that would be twice their size.
+        parts = range(0, max(1, len(self)), _POOLED_AT_ONCE)
+        return np.concatenate([pooled(self.sequences[begin : begin + _POOLED_AT_ONCE]) for begin in parts])
 
     @classmethod
     def join(cls, parts: Sequence["Segments"]) -> Self:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,10 @@ _CODE = 1
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One take that is not there yet."""
+    """One take, and the extractors that have not heard it yet, each with the file it goes to."""
 
     take: Take
-    feature: Feature
-    path: Path
+    todo: tuple[tuple[Feature, Path], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +40,19 @@ class Store:
     """Of rooms and mixtures."""
     jobs: int
     """Processes."""
+    _versions: dict[Feature, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of the extractors that were opened."""
 
-    def segments(self, feature: Feature, takes: Sequence[Take]) -> Segments:
-        """All segments of takes, in the order of the takes' names.
+    def fill(self, features: Sequence[Feature], takes: Sequence[Take]) -> None:
+        """Compute what is not there yet; a take is made once for all extractors, which is half of the work.
 
         Args:
-            feature: whose embeddings.
-            takes: at least one.
+            features: extractors.
+            takes: at least one, the longest first.
 
         Raises:
             ExportError: there are no takes, or two have one name.
-            OidoError: the extractor cannot be used, or the corpus cannot be read.
+            OidoError: an extractor cannot be used, or the corpus cannot be read.
         """
         if not takes:
             raise ExportError(
@@ -60,21 +61,44 @@ class Store:
         for name, count in Counter(take.name for take in takes).items():
             if count > 1:
                 raise ExportError(f"{count} streams are called {name}; join them, or one would be lost")
-        # In a process of its own: this one stays free of what the extractor loads, and can be forked from cheaply.
-        (version,) = run_all(
-            _version, [feature], jobs=1, unit="extractor", describe=lambda _, found: f"extractor {found}"
-        )
-        folder = self._folder(feature, version)
-        paths = {take.name: folder / f"{take.name}.npz" for take in takes}
-        tasks = [_Task(take, feature, paths[take.name]) for take in takes if not paths[take.name].exists()]
+        folders = self._folders(features)
+        tasks = []
+        for take in takes:
+            paths = [(feature, folders[feature] / _file_name(take)) for feature in features]
+            if todo := tuple(each for each in paths if not each[1].exists()):
+                tasks.append(_Task(take, todo))
         run_all(
             _embed,
             tasks,
             jobs=self.jobs,
             unit="stream",
-            describe=lambda task, rows: f"{task.feature.name}, {task.take.name}: {rows} segments",
+            describe=lambda task, rows: (
+                f"{', '.join(feature.name for feature, _ in task.todo)}: {task.take.name}, {rows} segments"
+            ),
         )
-        return Segments.join([_read(paths[name]) for name in sorted(paths)])
+
+    def segments(self, feature: Feature, takes: Sequence[Take]) -> Segments:
+        """All segments of takes, in the order of the takes' names; computed first where they are not there.
+
+        Args:
+            feature: whose embeddings.
+            takes: at least one.
+
+        Raises:
+            OidoError: as `fill`.
+        """
+        self.fill([feature], takes)
+        folder = self._folders([feature])[feature]
+        return Segments.join([_read(folder / name) for name in sorted(map(_file_name, takes))])
+
+    def _folders(self, features: Sequence[Feature]) -> dict[Feature, Path]:
+        # In a process of its own: this one stays free of what the extractor loads, and can be forked from cheaply.
+        missing = [feature for feature in dict.fromkeys(features) if feature not in self._versions]
+        found = run_all(
+            _version, missing, jobs=1, unit="extractor", describe=lambda _, found: f"extractor {found}"
+        )
+        self._versions.update(zip(missing, found, strict=True))
+        return {feature: self._folder(feature, self._versions[feature]) for feature in features}
 
     def _folder(self, feature: Feature, version: str) -> Path:
         """Changes with whatever changes what is in it."""
@@ -85,21 +109,30 @@ class Store:
         return folder
 
 
+def _file_name(take: Take) -> str:
+    """With its length: another number of rooms or mixtures of the same stream is another take."""
+    return f"{take.name}__{round(take.duration_s)}s.npz"
+
+
 def _version(feature: Feature) -> str:
     return opened(feature).version
 
 
 def _embed(task: _Task) -> int:
-    """Embed a take and write down its segments."""
-    extractor = opened(task.feature)
-    parts = [Segments.of(section, extractor, task.take.variation) for section in task.take.sections()]
-    if not parts:
+    """Make a take, embed it, and write down its segments."""
+    extractors = [opened(feature) for feature, _ in task.todo]
+    parts: list[list[Segments]] = [[] for _ in extractors]
+    for section in task.take.sections():
+        for extractor, found in zip(extractors, parts, strict=True):
+            found.append(Segments.of(section, extractor, task.take.variation))
+    if not parts[0]:
         raise ExportError(f"{task.take.name}: there is no sound in it")
-    found = Segments.join(parts)
-    half_written = task.path.with_suffix(".part.npz")
-    np.savez(half_written, **{field.name: getattr(found, field.name) for field in fields(Segments)})
-    half_written.replace(task.path)
-    return len(found)
+    for (_, path), found in zip(task.todo, parts, strict=True):
+        joined = Segments.join(found)
+        half_written = path.with_suffix(".part.npz")
+        np.savez(half_written, **{field.name: getattr(joined, field.name) for field in fields(Segments)})
+        half_written.replace(path)
+    return len(joined)
 
 
 def _read(path: Path) -> Segments:

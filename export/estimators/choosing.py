@@ -128,6 +128,7 @@ def choose(
     *,
     y: Labels,
     weight: FloatVector,
+    patience: int | None = None,
 ) -> Choice:
     """Try every setting on every fold; of equally good ones the first is chosen: list the simplest first.
 
@@ -137,9 +138,14 @@ def choose(
         deal: as `folds` gives it.
         y: (n,) 1 for music.
         weight: (n,) of each row.
+        patience: after so many settings in a row that are no better than an earlier one, the rest is left out; for
+            settings in an order in which the loss falls and then rises. None: all are tried.
     """
-    trials = []
-    for setting in settings:
+    trials: list[Trial] = []
+    best = 0
+    for number, setting in enumerate(settings):
+        if patience is not None and number - best > patience:
+            break
         scores = np.full(len(y), np.nan)
         for fold in deal:
             scores[fold.outside] = score(setting, fold)
@@ -147,7 +153,9 @@ def choose(
         slope, offset = sigmoid(scores[judged], y[judged], weight[judged])
         loss = log_loss(slope * scores[judged] + offset, y[judged], weight[judged])
         trials.append(Trial(setting, loss, scores))
-    return Choice(min(trials, key=lambda trial: trial.log_loss), tuple(trials))
+        if loss < trials[best].log_loss:
+            best = number
+    return Choice(trials[best], tuple(trials))
 
 
 def sigmoid(scores: FloatVector, y: Labels, weight: FloatVector) -> tuple[float, float]:

@@ -22,7 +22,8 @@ def compared(*, jobs: int = 1, standardise: bool = False) -> tuple[Estimator, ..
         PooledLogistic(),
         LinearSvm(),
         RandomForest(jobs=jobs),
-        BoostedTrees(jobs=jobs),
+        # One thread: XGBoost's wait for each other in a loop, and take ten times as long beside any other work.
+        BoostedTrees(),
         dense_head(standardise=standardise),
         gru_head(standardise=standardise),
         attention_head(standardise=standardise),

@@ -40,7 +40,9 @@ class LinearSvm:
             return scores
 
         settings = [{"c": c} for c in sorted(self.strengths)]
-        choice = choose(settings, score, folds(y, weight, groups, seed=seed), y=y, weight=weight)
+        deal = folds(y, weight, groups, seed=seed)
+        # The weaker the penalty, the longer a fit takes: beyond the best one, there is nothing to look for.
+        choice = choose(settings, score, deal, y=y, weight=weight, patience=1)
         judged = ~np.isnan(choice.best.scores)
         slope, offset = sigmoid(choice.best.scores[judged], y[judged], weight[judged])
         fitted = _fit(x, y, weight, choice.best.setting, seed)

@@ -61,6 +61,8 @@ class StreamTake:
     sound: Sound
     variation: Variant
     seed: int
+    repeats: int = REPEATS
+    """Levels or rooms of each section."""
 
     @property
     def name(self) -> str:
@@ -71,15 +73,17 @@ class StreamTake:
     def duration_s(self) -> float:
         """Of the stream, once for each repetition."""
         once_s = self.sound.duration_s if isinstance(self.sound, Stream) else SECONDS
-        return once_s * (1 if self.variation == "clean" else REPEATS)
+        return once_s * (1 if self.variation == "clean" else self.repeats)
 
     def sections(self) -> Iterator[Section]:
-        """Every section of the stream, with as many levels or rooms as in training."""
+        """Every section of the stream, at so many levels or in so many rooms."""
         clips = self.sound.clips if isinstance(self.sound, Stream) else ()
         for number, section in enumerate(sections(self.sound.read())):
             begin_s = number * SECTION_S
             category = _majority(clips, begin_s, begin_s + section.size / SAMPLE_RATE)
-            for samples in versions(self.sound, section, number, self.variation, seed=self.seed):
+            for samples in versions(
+                self.sound, section, number, self.variation, seed=self.seed, repeats=self.repeats
+            ):
                 yield Section(samples, self.sound.label != "no_music", self.sound.package, category)
 
 
@@ -113,13 +117,14 @@ class MixtureTake:
             yield Section(mixture.read(), mixture.music, mixture.package, category)
 
 
-def takes(corpus: Corpus, split: Split, *, seed: int) -> list[Take]:
+def takes(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS) -> list[Take]:
     """Everything of a split, the longest first; `mixed` streams are left out.
 
     Args:
         corpus: whose streams.
         split: which of them; the synthetic sounds belong to `train`.
         seed: of rooms, levels, noises and mixtures; those of the test split never change.
+        repeats: levels, rooms and mixtures of each section.
     """
     seed = SEED if split == "test" else seed
     sounds: list[Sound] = [sound for sound in corpus.select(split=split) if not sound.is_mixed]
@@ -127,9 +132,9 @@ def takes(corpus: Corpus, split: Split, *, seed: int) -> list[Take]:
     found: list[Take] = []
     for variation in VARIATIONS:
         if variation != "mixture":
-            found += [StreamTake(sound, variation, seed) for sound in sounds]
+            found += [StreamTake(sound, variation, seed, repeats) for sound in sounds]
     by_stream: dict[Stream, list[Mixture]] = defaultdict(list)
-    for mixture in mixtures(corpus, split, seed=seed):
+    for mixture in mixtures(corpus, split, seed=seed, repeats=repeats):
         by_stream[mixture.stream].append(mixture)
     found += [MixtureTake(tuple(group)) for group in by_stream.values()]
     return sorted(found, key=lambda take: -take.duration_s)
