@@ -158,12 +158,12 @@ def test_no_takes_are_an_error(tmp_path: Path) -> None:
 def test_a_kept_fit_says_the_same(tmp_path: Path) -> None:
     """Its file, its name of the output and its parameters; nothing is fitted again."""
     fits = Fits(folder=tmp_path, seed=1)
-    first = fits.fit(QUICK[0], made_up(), feature="cloud")
+    first = fits.fit(QUICK[0], made_up(), feature="cloud", checked=made_up())
     (path,) = tmp_path.glob("*.json")
     document = json.loads(path.read_text())
     document["parameters"]["mark"] = "kept"
     path.write_text(json.dumps(document))
-    again = fits.fit(QUICK[0], made_up(), feature="cloud")
+    again = fits.fit(QUICK[0], made_up(), feature="cloud", checked=made_up())
     assert again.parameters == {**first.parameters, "mark": "kept"}
     assert again.file == first.file
 
@@ -171,11 +171,13 @@ def test_a_kept_fit_says_the_same(tmp_path: Path) -> None:
 def test_other_data_settings_or_seeds_are_fitted_anew(tmp_path: Path) -> None:
     """Each is a file of its own."""
     fits = Fits(folder=tmp_path, seed=1)
-    fits.fit(QUICK[0], made_up(), feature="cloud")
-    fits.fit(QUICK[0], made_up(seed=1), feature="cloud")
-    fits.fit(PooledLogistic(strengths=(0.1,)), made_up(), feature="cloud")
-    Fits(folder=tmp_path, seed=2).fit(QUICK[0], made_up(), feature="cloud")
-    assert len(list(tmp_path.glob("*.onnx"))) == 4
+    fits.fit(QUICK[0], made_up(), feature="cloud", checked=made_up())
+    fits.fit(QUICK[0], made_up(seed=1), feature="cloud", checked=made_up())
+    fits.fit(QUICK[0], made_up(), feature="cloud", checked=made_up(seed=1))
+    fits.fit(QUICK[0], made_up(), feature="cloud", checked=made_up(seed=1))
+    fits.fit(PooledLogistic(strengths=(0.1,)), made_up(), feature="cloud", checked=made_up())
+    Fits(folder=tmp_path, seed=2).fit(QUICK[0], made_up(), feature="cloud", checked=made_up())
+    assert len(list(tmp_path.glob("*.onnx"))) == 5
 
 
 @needs_tensorflow
@@ -183,7 +185,7 @@ def test_a_kept_network_has_its_standardisation(tmp_path: Path) -> None:
     """Without it the file would read other rows than it learnt from."""
     schedule = Schedule(every_steps=18, most_looks=8, patience=3, folds=1, batch=8)
     head = dense_head(units=(8,), learning_rate=3e-3, schedule=schedule, standardise=True)
-    fit = Fits(folder=tmp_path, seed=1).fit(head, made_up(), feature="cloud")
+    fit = Fits(folder=tmp_path, seed=1).fit(head, made_up(), feature="cloud", checked=made_up())
     rows = made_up(seed=1)
     probability = answers(fit, head, rows)
     assert fit.file.standardisation is not None
@@ -213,7 +215,9 @@ def test_a_row_has_a_threshold_tuned_on_validation(found: Material, cache: Path)
 
 def test_costs_are_measured_in_a_process_of_its_own(found: Material, cache: Path) -> None:
     """Which knows the extractor and the file, and no more."""
-    fit = Fits(folder=cache / "fits", seed=1).fit(QUICK[0], found.training, feature="loudness")
+    fit = Fits(folder=cache / "fits", seed=1).fit(
+        QUICK[0], found.training, feature="loudness", checked=found.evaluated
+    )
     costs = measure(LoudnessFeature(), fit.file, "pooled")
     assert costs.extractor_ms > 0
     assert costs.head_ms > 0
@@ -320,6 +324,16 @@ def test_tables_have_every_row_and_the_reports_beside(found: Material, cache: Pa
     lines = comma_separated(rows).splitlines()
     assert len(lines) == 1 + 2 * 4
     assert len({line.count(",") for line in lines}) == 1
+
+
+def test_the_files_are_held_against_the_estimators_on_every_segment(found: Material, cache: Path) -> None:
+    """ONNX says the same to 1e-4, and the table shows it."""
+    row = judge(QUICK[0], found, Fits(folder=cache / "fits", seed=1), costs=False).row
+    assert row.parameters["parity_rows"] == len(found.evaluated)
+    assert row.parameters["parity_largest"] <= 1e-4
+    largest, mean = (f"{row.parameters[f'parity_{key}']:.1e}" for key in ("largest", "mean"))
+    (line,) = (line for line in markdown([row]).splitlines() if line.endswith(f"| {largest} | {mean} | 0 | 0 |"))
+    assert line.startswith(f"| loudness | logistic regression | {len(found.evaluated)} |")
 
 
 def test_without_rows_from_scratch_the_report_stands_alone(found: Material, cache: Path) -> None:

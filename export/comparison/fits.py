@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,6 @@ from export.metrics import package_weights
 EXAMPLES = 200
 """Training rows on which a network's int8 ranges are measured."""
 
-PARITY_ROWS = 500
-"""Training rows on which the file is held against the estimator."""
-
 _INDIFFERENT = frozenset({"jobs"})
 """Fields that change the time and not the outcome."""
 
@@ -39,8 +36,8 @@ class Fit:
 
     file: ModelFile
     parameters: Mapping[str, Any]
-    """Chosen hyperparameters, how good they were in cross-validation, and `fit_s`, `parity_largest`,
-    `parity_mean`: seconds to fit; how far the file's probabilities are from the estimator's."""
+    """Chosen hyperparameters, how good they were in cross-validation, `fit_s`, seconds to fit, and how far the
+    file's probabilities are from the estimator's: `parity_rows` and so on, as `Parity` has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +48,19 @@ class Fits:
     seed: int
     """Of what an estimator draws by chance."""
 
-    def fit(self, estimator: Estimator, training: Segments, *, feature: str) -> Fit:
+    def fit(self, estimator: Estimator, training: Segments, *, feature: str, checked: Segments) -> Fit:
         """Take it from the folder, or let it learn and keep it.
 
         Args:
             estimator: what learns.
             training: all that it learns from.
             feature: whose embeddings, for the file's name.
+            checked: on which the file is held against the estimator. Nothing is chosen by it.
 
         Raises:
             ExportError: it cannot learn from these, be converted, or lacks a library.
         """
-        digest = self._digest(estimator, training)
+        digest = self._digest(estimator, training, checked)
         path = self.folder / f"{feature}-{estimator.name}-{digest}.json"
         if path.exists():
             return _read(path)
@@ -71,20 +69,19 @@ class Fits:
         fitted = estimator.fit(x, training.music, weight=weight, groups=training.package, seed=self.seed)
         fit_s = time.monotonic() - begun_s
         file = fitted.convert(_spread(x, EXAMPLES))
-        kept = parity(fitted, file, _spread(x, PARITY_ROWS))
+        kept = parity(fitted, file, checked.read(estimator.reads))
         parameters = {
             **fitted.parameters,
             "fit_s": round(fit_s, 1),
-            "parity_largest": kept.largest,
-            "parity_mean": kept.mean,
+            **{f"parity_{name}": value for name, value in asdict(kept).items()},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(path, Fit(file, parameters))
         return _read(path)  # what is kept is what a later run will see
 
-    def _digest(self, estimator: Estimator, training: Segments) -> str:
+    def _digest(self, estimator: Estimator, training: Segments, checked: Segments) -> str:
         digest = hashlib.sha256("/".join((str(self.seed), *described(estimator))).encode())
-        for array in (training.sequences, training.music, training.package):
+        for array in (training.sequences, training.music, training.package, checked.sequences):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # as it lies in memory: no copy
         return digest.hexdigest()[:16]
 

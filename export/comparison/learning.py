@@ -51,7 +51,7 @@ def curve(
     with Progress(total=len(tasks), unit="fit") as progress:
         for part, draw in tasks:
             training = some(material.training, part, np.random.default_rng([seed, draw]))
-            fit = fits.fit(estimator, training, feature=material.feature.name)
+            fit = fits.fit(estimator, training, feature=material.feature.name, checked=material.evaluated)
             threshold, _ = tuned(fit, estimator, material.validation)
             decided = answers(fit, estimator, material.evaluated) >= threshold
             packages = len(np.unique(training.package))

@@ -58,7 +58,7 @@ def judge(estimator: Estimator, material: Material, fits: Fits, *, costs: bool) 
         fits: where it is kept.
         costs: whether to measure those, too.
     """
-    fit = fits.fit(estimator, material.training, feature=material.feature.name)
+    fit = fits.fit(estimator, material.training, feature=material.feature.name, checked=material.evaluated)
     threshold, validation_f1 = tuned(fit, estimator, material.validation)
     evaluated = material.evaluated
     probability = answers(fit, estimator, evaluated)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from export.comparison.rows import ALL, FIGURES, SOUNDS, Row
+from export.convert.parity import ONNX_BAR
 
 _HEADS = {
     "accuracy": "accuracy",
@@ -41,6 +42,12 @@ _REPORTED_SAYS = (
     "was reported there; they cannot be compared with ours, number by number."
 )
 
+_PARITY_SAYS = (
+    "## The files against what they were made of\n\n"
+    "Difference in probability on every segment above. The first four are ONNX in float32: a tree takes the other "
+    "branch where a value lies on a split, to the last digit. The networks are int8, in steps of 1/256."
+)
+
 _NOTES = (
     "Segments of 9.6 s. Every row learnt from the same sounds of the training packages: as recorded, at other "
     "levels in noise, in rooms, and mixed (music under speech, speech over noise), each section once in each; "
@@ -73,10 +80,26 @@ def markdown(rows: Sequence[Row], sentences: Sequence[str] = ()) -> str:
         )
     tables = {sound: list(_table(rows, sound)) for sound in SOUNDS}
     parts += [f"## {_title(sound)}\n\n" + "\n".join(lines) + "\n" for sound, lines in tables.items() if lines]
+    if lines := list(_parity(rows)):
+        parts.append(_PARITY_SAYS + "\n\n" + "\n".join(lines) + "\n")
     if sentences:
         parts.append("## Does it help?\n\n" + "\n".join(f"- {sentence}" for sentence in sentences) + "\n")
     parts.append(_REPORTED_SAYS + _ours_says(rows) + "\n\n" + "\n".join(_beside(rows)) + "\n")
     return "\n".join(parts)
+
+
+def _parity(rows: Sequence[Row]) -> Iterator[str]:
+    """How far each file is from its estimator, where that is known."""
+    having = [row for row in rows if "parity_rows" in row.parameters]
+    if not having:
+        return
+    yield _line("features", "model", "segments", "largest", "mean", f"beyond {ONNX_BAR:g}", "decided otherwise")
+    yield "|---" * 7 + "|"
+    for row in having:
+        largest, mean = (float(row.parameters[f"parity_{key}"]) for key in ("largest", "mean"))
+        counts = [str(row.parameters[f"parity_{key}"]) for key in ("rows", "beyond", "other_decisions")]
+        cells = [counts[0], f"{largest:.1e}", f"{mean:.1e}", *counts[1:]]
+        yield _line(row.feature, _NAMES.get(row.head, row.head), *cells)
 
 
 def _comparable(rows: Sequence[Row]) -> dict[str, Row]:
