@@ -128,7 +128,10 @@ class EmbeddedBroker:
         try:
             import amqtt.broker  # noqa: F401, PLC0415 - an extra that only the demo needs
         except ImportError as error:
-            raise UsageError("the demo needs a broker of its own: pip install 'oido[demo]'") from error
+            raise UsageError(
+                "the demo needs a broker of its own: pip install 'oido[demo]' in a virtual environment; "
+                "where there is a broker, oido run --input FILE --pace fast shows as much"
+            ) from error
         # Of a broker for one minute and one subscriber, only failures are news; those are raised.
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -8,6 +8,7 @@ import pytest
 
 from device.sources.base import FloatArray
 from export.calibration_plot import draw
+from export.errors import ExportError
 from export.estimators.calibration import (
     METHODS,
     Method,
@@ -64,6 +65,14 @@ def test_cross_validation_keeps_packages_apart() -> None:
     truth[package == "package5"] = 1 - truth[package == "package5"]
     held_out = cross_validated("isotonic", truth, raw, package, np.ones(600))
     assert np.all(held_out[(package == "package5") & (raw > 0.5)] > 0.9)
+
+
+def test_one_package_of_a_label_is_too_few() -> None:
+    """It could be learnt from or asked, not both."""
+    truth = np.array([1, 1, 0, 0, 0, 0], np.int8)
+    package = np.array(["gig", "gig", "talk", "rain", "talk", "rain"])
+    with pytest.raises(ExportError, match="two of no music.*there are 1 and 2: add recordings"):
+        cross_validated("platt", truth, np.full(6, 0.5), package, np.ones(6))
 
 
 def test_the_threshold_for_a_precision_is_the_lowest_that_keeps_it() -> None:

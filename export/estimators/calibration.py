@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from device.hearing.sidecar import Calibration
+from export.errors import ExportError
 from export.metrics import WANTED, FloatVector, platt, thresholds
 
 Method = Literal["platt", "temperature", "isotonic"]
@@ -47,6 +48,9 @@ def isotonic(truth: npt.NDArray[np.int8], raw: FloatVector, weight: FloatVector)
     )
 
 
+_FEWEST = 2
+"""Packages of each label: one to learn from, one to be asked."""
+
 METHODS: Mapping[Method, Callable[[npt.NDArray[np.int8], FloatVector, FloatVector], Calibration]] = {
     "platt": platt,
     "temperature": temperature,
@@ -68,9 +72,19 @@ def cross_validated(
     package: npt.NDArray[np.str_],
     weight: FloatVector,
 ) -> npt.NDArray[np.float64]:
-    """(n,) probabilities, each from a calibration that has not seen its package."""
+    """(n,) probabilities, each from a calibration that has not seen its package.
+
+    Raises:
+        ExportError: there are no two packages of music, or of no music.
+    """
+    packages = [len(np.unique(package[truth == label])) for label in (1, 0)]
+    if min(packages) < _FEWEST:
+        raise ExportError(
+            f"calibration needs two packages of music and two of no music that were not trained on; there are "
+            f"{packages[0]} and {packages[1]}: add recordings to the validation split"
+        )
     probability = np.empty(len(raw))
-    folds = StratifiedGroupKFold(min(FOLDS, len(np.unique(package))), shuffle=True, random_state=SEED)
+    folds = StratifiedGroupKFold(min(FOLDS, *packages), shuffle=True, random_state=SEED)
     for fitted, held_out in folds.split(raw, truth, package):
         calibration = METHODS[method](truth[fitted], raw[fitted], weight[fitted])
         probability[held_out] = calibration(raw[held_out].astype(np.float32))
