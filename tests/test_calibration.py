@@ -71,7 +71,7 @@ def test_one_package_of_a_label_is_too_few() -> None:
     """It could be learnt from or asked, not both."""
     truth = np.array([1, 1, 0, 0, 0, 0], np.int8)
     package = np.array(["gig", "gig", "talk", "rain", "talk", "rain"])
-    with pytest.raises(ExportError, match="two of no music.*there are 1 and 2: add recordings"):
+    with pytest.raises(ExportError, match=r"two of no music.*there are 1 and 2: add recordings"):
         cross_validated("platt", truth, np.full(6, 0.5), package, np.ones(6))
 
 
