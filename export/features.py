@@ -8,8 +8,8 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -22,7 +22,7 @@ from device.hearing.statistics import NAMES, VERSION, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
 from export.errors import ExportError
-from export.progress import Progress
+from export.workers import run_all
 
 Variant = Literal["clean", "level", "room"]
 
@@ -200,16 +200,13 @@ def extract_all(
     for name, count in Counter(map(_name, todo)).items():
         if count > 1:
             raise ExportError(f"{count} streams are called {name}; join them, or their rows would be confused")
-    parts = []
-    with ProcessPoolExecutor(jobs) as pool, Progress(total=len(todo), unit="stream") as progress:
-        waiting = [pool.submit(_cached, sound, folder, seed, repeats) for sound in todo]
-        try:
-            for sound, job in zip(todo, waiting, strict=True):
-                parts.append(job.result())
-                progress.step(f"{sound.package} {sound.label}: {len(parts[-1].music)} rows")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    parts = run_all(
+        partial(_cached, folder=folder, seed=seed, repeats=repeats),
+        todo,
+        jobs=jobs,
+        unit="stream",
+        describe=lambda sound, rows: f"{sound.package} {sound.label}: {len(rows.music)} rows",
+    )
     return Rows.join(parts)
 
 

@@ -1,5 +1,6 @@
 """Many independent tasks over a few processes, with a progress bar."""
 
+import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -20,6 +21,9 @@ def run_all(
 ) -> list[_Result]:
     """Do every task and give the results in the tasks' order; with no tasks nothing is started.
 
+    Processes are spawned: one forked from a process in which TensorFlow has run waits for ever for threads that it
+    does not have.
+
     Args:
         work: a function of a module, which other processes can import.
         tasks: what they are sent; the longest first, or one process is left alone with it at the end.
@@ -33,7 +37,11 @@ def run_all(
     results: list[_Result] = []
     if not tasks:
         return results
-    with ProcessPoolExecutor(min(jobs, len(tasks))) as pool, Progress(total=len(tasks), unit=unit) as progress:
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool,
+        Progress(total=len(tasks), unit=unit) as progress,
+    ):
         waiting = [pool.submit(work, task) for task in tasks]
         try:
             for task, job in zip(tasks, waiting, strict=True):

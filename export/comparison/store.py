@@ -92,7 +92,7 @@ class Store:
         return Segments.join([_read(folder / name) for name in sorted(map(_file_name, takes))])
 
     def _folders(self, features: Sequence[Feature]) -> dict[Feature, Path]:
-        # In a process of its own: this one stays free of what the extractor loads, and can be forked from cheaply.
+        # In a process of its own: this one stays free of what the extractor loads.
         missing = [feature for feature in dict.fromkeys(features) if feature not in self._versions]
         found = run_all(
             _version, missing, jobs=1, unit="extractor", describe=lambda _, found: f"extractor {found}"
