@@ -13,8 +13,6 @@ settings.load_profile("oido")
 pytest_plugins = ["pulse", "broker"]
 """The fixtures `pulse` (a microphone) and `mosquitto` (a broker), for tests/integration."""
 
-SKIPPED = pytest.StashKey[list[str]]()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare `--no-integration-skips`."""
@@ -26,8 +24,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list."""
-    config.stash[SKIPPED] = []
+    """Watch for skips, if asked to."""
+    if config.getoption("--no-integration-skips"):
+        config.pluginmanager.register(IntegrationSkips())
+
+
+class IntegrationSkips:
+    """Makes skipped integration tests failures, also of those that ran in another process (pytest-xdist)."""
+
+    def __init__(self) -> None:
+        self._skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note them."""
+        if report.skipped and "integration" in report.keywords:
+            self._skipped.append(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail the run."""
+        if self._skipped:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say why."""
+        for nodeid in self._skipped:
+            terminalreporter.write_line(f"integration test skipped: {nodeid}", red=True)
 
 
 @pytest.fixture(autouse=True)
@@ -36,25 +57,3 @@ def _root_log_level() -> Generator[None, None, None]:
     level = logging.getLogger().level
     yield
     logging.getLogger().setLevel(level)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note every integration test that was skipped."""
-    report = yield
-    if report.skipped and item.get_closest_marker("integration"):
-        item.config.stash[SKIPPED].append(item.nodeid)
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turn them into a failure, if asked to."""
-    if session.config.getoption("--no-integration-skips") and session.config.stash[SKIPPED]:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say why the run failed, if it did so because of them."""
-    if config.getoption("--no-integration-skips"):
-        for nodeid in config.stash[SKIPPED]:
-            terminalreporter.write_line(f"integration test skipped: {nodeid}", red=True)
