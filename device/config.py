@@ -4,19 +4,16 @@
 error names the key, the value and what is allowed. Passwords are never settings: only the path of a file is.
 """
 
-import difflib
 import math
 import os
-import sys
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from device.errors import ConfigurationError
+from device.tables import TOPIC_LEVEL, build, check, parse, within
 
 DEFAULT_PATH = Path("/etc/oido/config.toml")
 
@@ -26,22 +23,12 @@ Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 MqttProtocol = Literal["3.1.1", "5"]
 
-_LONGEST_TEXT = 4_096
-"""Characters; no path is longer."""
-
-_TOPIC_SAFE = "letters, digits, '-', '_' and '.', at most 64"
-
-
-def _within(low: float, high: float) -> dict[str, Any]:
-    """Field metadata: the closed range a number must lie in."""
-    return {"low": low, "high": high}
-
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """`[node]`: this device."""
 
-    name: str = field(default="oido", metadata={"topic": True})
+    name: str = field(default="oido", metadata=TOPIC_LEVEL)
     """The `<node>` of every topic."""
     state_dir: str | None = None
     """Where events wait for the broker and the history is kept. None: $STATE_DIRECTORY under systemd, otherwise
@@ -52,7 +39,7 @@ class NodeConfig:
 class SourceConfig:
     """`[[source]]`: one thing to listen to; several may run side by side."""
 
-    name: str = field(default="microphone", metadata={"topic": True})
+    name: str = field(default="microphone", metadata=TOPIC_LEVEL)
     """The `<source>` of every topic."""
     kind: SourceKind = "microphone"
     device: str | None = None
@@ -61,16 +48,16 @@ class SourceConfig:
     """File: what to play."""
     url: str | None = None
     """Stream: anything ffmpeg opens (http, rtsp, a file)."""
-    sample_rate_hz: int = field(default=16_000, metadata=_within(4_000, 384_000))
+    sample_rate_hz: int = field(default=16_000, metadata=within(4_000, 384_000))
     """stdin: the rate of the signed 16-bit little-endian samples."""
-    channels: int = field(default=1, metadata=_within(1, 64))
+    channels: int = field(default=1, metadata=within(1, 64))
     """stdin: interleaved channels."""
-    stall_s: float = field(default=2.0, metadata=_within(0.5, 3_600))
+    stall_s: float = field(default=2.0, metadata=within(0.5, 3_600))
     """Live sources: without a single sample for so long, the source counts as lost."""
-    flat_line_s: float | None = field(default=None, metadata=_within(0, 86_400))
+    flat_line_s: float | None = field(default=None, metadata=within(0, 86_400))
     """Exact digital silence for so long means "cannot hear". 0: never. None: 5 for microphones and
     0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
-    retry_longest_s: float | None = field(default=None, metadata=_within(0.5, 3_600))
+    retry_longest_s: float | None = field(default=None, metadata=within(0.5, 3_600))
     """Live sources: a lost one is looked for again after half a second, and then twice as long each time, but at
     most so long. None: 2 for microphones, which cost nobody else anything, and 30 for streams."""
 
@@ -108,14 +95,14 @@ class ModelConfig:
 class DecisionConfig:
     """`[decision]`: how scores become a state."""
 
-    min_on_s: float | None = field(default=None, metadata=_within(0, 3_600))
+    min_on_s: float | None = field(default=None, metadata=within(0, 3_600))
     """Music must last so long before the state turns ON; None: what the model's description says, else 1.5."""
-    min_off_s: float | None = field(default=None, metadata=_within(0, 3_600))
+    min_off_s: float | None = field(default=None, metadata=within(0, 3_600))
     """Music must be gone so long before the state turns OFF: a pause inside a piece is still music. None: what the
     model's description says, else 4."""
-    on: float | None = field(default=None, metadata=_within(0, 1))
+    on: float | None = field(default=None, metadata=within(0, 1))
     """Probability that counts as music; None: the model's threshold for the chosen mode."""
-    off: float | None = field(default=None, metadata=_within(0, 1))
+    off: float | None = field(default=None, metadata=within(0, 1))
     """Probability under which music has stopped; None: 0.7 times `on`."""
 
 
@@ -124,19 +111,19 @@ class MqttConfig:
     """`[mqtt]`: the broker. With no host, messages go to standard output as JSON lines."""
 
     host: str | None = None
-    port: int = field(default=1883, metadata=_within(1, 65_535))
+    port: int = field(default=1883, metadata=within(1, 65_535))
     protocol: MqttProtocol = "3.1.1"
     """5 says why a broker refuses or ends something; every broker speaks 3.1.1."""
-    base_topic: str = field(default="oido", metadata={"topic": True})
+    base_topic: str = field(default="oido", metadata=TOPIC_LEVEL)
     username: str | None = None
     password_file: str | None = None
     """A file whose first line is the password; a relative name is looked up among systemd's credentials."""
     client_id: str | None = None
     """None: made from the base topic and the node, so that a restarted device takes its old session over."""
-    keepalive_s: int = field(default=30, metadata=_within(5, 3_600))
+    keepalive_s: int = field(default=30, metadata=within(5, 3_600))
     """The broker is asked for a sign of life after so long without one. One that hangs is noticed, and connected
     to anew, after twice as long at most."""
-    timeout_s: float = field(default=10.0, metadata=_within(0.5, 300))
+    timeout_s: float = field(default=10.0, metadata=within(0.5, 300))
     """How long the broker may take to answer: to the connection, to TLS, to the session, and to each message with
     QoS 1. So while states are published, one that hangs is noticed after `state_interval_s` and this."""
     tls: bool = False
@@ -147,10 +134,10 @@ class MqttConfig:
     name is looked up among systemd's credentials."""
     key_file: str | None = None
     """TLS: the key of `cert_file`, without a passphrase; None: it is in the same file."""
-    state_interval_s: float = field(default=5.0, metadata=_within(0.5, 3_600))
+    state_interval_s: float = field(default=5.0, metadata=within(0.5, 3_600))
     """The state is published on every change, and otherwise so often."""
-    telemetry_interval_s: float = field(default=60.0, metadata=_within(1, 86_400))
-    max_queued_events: int = field(default=10_000, metadata=_within(1, 100_000))
+    telemetry_interval_s: float = field(default=60.0, metadata=within(1, 86_400))
+    max_queued_events: int = field(default=10_000, metadata=within(1, 100_000))
     """Events kept while the broker is away; past that the oldest is dropped, with a warning."""
 
 
@@ -160,7 +147,7 @@ class MetricsConfig:
 
     host: str = "127.0.0.1"
     """Which of this machine's addresses answers; anybody who can reach it may read."""
-    port: int | None = field(default=None, metadata=_within(1, 65_535))
+    port: int | None = field(default=None, metadata=within(1, 65_535))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +157,9 @@ class HomeAssistantConfig:
     enabled: bool = True
     """On: who has Home Assistant expects a device to turn up, and for everybody else it is one retained message a
     source. `oido check --forget-discovery` takes it back."""
-    discovery_prefix: str = field(default="homeassistant", metadata={"topic": True})
+    discovery_prefix: str = field(default="homeassistant", metadata=TOPIC_LEVEL)
     """As set in Home Assistant's MQTT integration, where its own birth message is left at PREFIX/status."""
-    birth_delay_s: float = field(default=5.0, metadata=_within(0, 300))
+    birth_delay_s: float = field(default=5.0, metadata=within(0, 300))
     """When Home Assistant has started, everything is said again within so long, at a random moment: a house full
     of devices must not answer at once."""
 
@@ -182,7 +169,7 @@ class HistoryConfig:
     """`[history]`: when music played, for `oido history`."""
 
     enabled: bool = False
-    retention_days: float = field(default=400.0, metadata=_within(1, 36_525))
+    retention_days: float = field(default=400.0, metadata=within(1, 36_525))
     """An interval is forgotten so long after it ended."""
 
 
@@ -230,7 +217,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
             raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from error
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, endless nesting
             raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
-    config = _build(Config, table, where, "")
+    config = build(Config, table, where, "")
     return _check_whole(_override(config, environment), where)
 
 
@@ -268,103 +255,7 @@ def _override(config: Config, environment: Mapping[str, str]) -> Config:
             variable = f"OIDO_{section.name}_{entry.name}".upper()
             if variable not in environment:
                 continue
-            value = _check(_parse(environment[variable], hints[entry.name]), hints[entry.name], entry, variable)
+            value = check(parse(environment[variable], hints[entry.name]), hints[entry.name], entry, variable)
             current = replace(current, **{entry.name: value})
         config = replace(config, **{section.name: current})
     return config
-
-
-def _parse(text: str, hint: Any) -> Any:
-    """Read a variable's text as the field's type where it can be; `_check` complains otherwise."""
-    allowed = _members(hint)
-    if bool in allowed:
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-    for kind in (int, float):
-        if kind in allowed:
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-    return text
-
-
-def _build(kind: type[Any], table: Any, where: str, section: str) -> Any:
-    """Make a settings dataclass of a TOML table."""
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{where}: [{section}] must be a section, not {_shown(table)}")
-    hints = get_type_hints(kind)
-    known = {entry.name: entry for entry in fields(kind)}
-    values = {}
-    for key, value in table.items():
-        label = f"{where}: {f'[{section}] ' if section else ''}{key}"
-        if key not in known:
-            raise ConfigurationError(f"{label}: unknown key{_suggest(key, known)}")
-        values[key] = _read(value, hints[key], known[key], label, where)
-    return kind(**values)
-
-
-def _read(value: Any, hint: Any, entry: Field[Any], label: str, where: str) -> Any:
-    """One key's value: a nested section, a list of sections or a plain value."""
-    if isinstance(hint, type) and entry.default_factory is not MISSING:
-        return _build(hint, value, where, entry.name)
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise ConfigurationError(f"{label}: write it as [[{entry.name}]]")
-        return tuple(_build(get_args(hint)[0], item, where, entry.name) for item in value)
-    return _check(value, hint, entry, label)
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    """The plain types of a hint: `str | None` has two, `int` one, a Literal itself."""
-    return get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
-
-
-def _check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
-    """Return the value if the field may hold it."""
-    members = _members(hint)
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        if value not in choices:
-            raise ConfigurationError(f"{label}: {_shown(value)} is not one of {', '.join(map(repr, choices))}")
-        return value
-    if float in members and isinstance(value, int) and not isinstance(value, bool):
-        # What no float can hold is refused by the range, like any other number that is too large.
-        largest = sys.float_info.max
-        value = float(value) if -largest <= value <= largest else math.inf if value > 0 else -math.inf
-    if type(value) not in members:
-        wanted = " or ".join(_WORDS[member] for member in members if member in _WORDS)
-        raise ConfigurationError(f"{label}: {_shown(value)} must be {wanted}")
-    if isinstance(value, str) and ("\0" in value or len(value) > _LONGEST_TEXT):
-        # Neither a path nor anything that MQTT carries can hold it.
-        raise ConfigurationError(
-            f"{label}: text of at most {_LONGEST_TEXT} characters is allowed, and no NUL character among them"
-        )
-    if "low" in entry.metadata and not entry.metadata["low"] <= value <= entry.metadata["high"]:
-        low, high = entry.metadata["low"], entry.metadata["high"]
-        raise ConfigurationError(f"{label}: {_shown(value)} must lie between {low:g} and {high:g}")
-    if entry.metadata.get("topic") and not _is_topic_safe(value):
-        raise ConfigurationError(f"{label}: {_shown(value)} becomes part of a topic and may hold {_TOPIC_SAFE}")
-    return value
-
-
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _shown(value: object) -> str:
-    """The value as an error repeats it; Python writes out no number of thousands of digits."""
-    try:
-        return repr(value)
-    except (ValueError, RecursionError):
-        return "what it is set to"
-
-
-def _is_topic_safe(text: str) -> bool:
-    """Whether the text can stand as one level of an MQTT topic and in Home Assistant's identifiers."""
-    longest = 64
-    return 0 < len(text) <= longest and all(c.isascii() and (c.isalnum() or c in "-_.") for c in text)
-
-
-def _suggest(key: str, known: Mapping[str, object]) -> str:
-    """The nearest valid key, or all of them."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
