@@ -1,7 +1,6 @@
 """The interval history: when music played, one row a finished interval, and its sums by day."""
 
 import logging
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -182,11 +181,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         OidoError: there is no history, or it cannot be read.
     """
-    if not os.path.exists(path):  # noqa: PTH110 - False, too, for a name that no file can have
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise OidoError(f"the history {path} is not for this user to read: sudo oido history") from error
+    except (OSError, ValueError) as error:  # also a name that no file can have
         raise OidoError(
-            f"there is no history at {path}; set [history] enabled = true for `oido run`, "
-            "or say --state-dir (a systemd service keeps it in /var/lib/oido)"
-        )
+            f"there is no history at {path}; set [history] enabled = true for `oido run`, or say --state-dir"
+        ) from error
     try:
         connection = open_read_only(path)
     except (sqlite3.Error, OSError) as error:

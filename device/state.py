@@ -25,6 +25,9 @@ taken longer, the clock was set in between, as at the boot of a device without o
 
 _LOCK_FILE = "lock"
 
+SERVICE_DIRECTORY = Path("/var/lib/oido")
+"""Where systemd keeps the state of the system's service; systemd/oido.service names it."""
+
 
 def state_directory(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
     """Where state is kept: as configured, as systemd says, or as the XDG base directories say."""
@@ -35,6 +38,19 @@ def state_directory(config: Config, environment: Mapping[str, str] = os.environ)
         return Path(given)
     base = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/", ".local", "state")
     return Path(base, "oido")
+
+
+def directory_to_look_at(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon that these settings are for keeps its state, for who asks from outside of it.
+
+    That is the system service's where there is one and this user's own holds nothing: `sudo oido history` is
+    asked as root, and the service is not root.
+    """
+    own = state_directory(config, environment)
+    kept = any(os.path.exists(own / name) for name in (OUTBOX_FILE, HISTORY_FILE))  # noqa: PTH110 - never fails
+    if config.node.state_dir or kept or not os.path.lexists(SERVICE_DIRECTORY):
+        return own
+    return SERVICE_DIRECTORY
 
 
 def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | None:

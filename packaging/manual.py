@@ -73,7 +73,7 @@ EXAMPLES: dict[str, str] = {
     "oido run -c /etc/oido/config.toml": "Listen and publish.",
     "oido classify --summary --csv --jobs 4 a.flac b.mp3": "How much of each recording is music, as a table.",
     "oido run --input concert.flac --pace live": "Let the daemon hear a recording instead, as fast as it sounds.",
-    "oido history --since 2026-05-01 --daily --state-dir /var/lib/oido": "Minutes of music a day, of the service.",
+    "sudo oido history --since 2026-05-01 --daily": "Minutes of music a day, of the service.",
     "oido benchmark --json": "How fast is this device?",
 }
 

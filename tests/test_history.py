@@ -312,3 +312,17 @@ def test_a_state_directory_that_no_file_can_be_in_is_one_sentence(capsys: pytest
     """A name too long for the operating system is like one that is not there."""
     assert main(["history", "--state-dir", "x" * 5_000]) == 1
     assert capsys.readouterr().err.startswith("oido: error: there is no history at xxx")
+
+
+def test_a_history_behind_a_closed_door_says_who_may_read_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As /var/lib/private is to everybody but root; the tests may be root."""
+
+    def closed(_: Path, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert main(["history", "--state-dir", str(path.parent)]) == 1
+    error = capsys.readouterr().err
+    assert error == f"oido: error: the history {path} is not for this user to read: sudo oido history\n"

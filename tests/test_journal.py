@@ -22,7 +22,7 @@ from device.last_heard import LastHeard, read_last_heard
 from device.listener import Listener
 from device.publishing.message import Message, Topics, event_id, event_message
 from device.publishing.report import EventReport
-from device.state import OUTBOX_FILE, State, runtime_directory, state_directory
+from device.state import OUTBOX_FILE, State, directory_to_look_at, runtime_directory, state_directory
 
 STARTED = 1_700_000_000.0
 TOPICS = Topics("oido", "attic")
@@ -101,6 +101,43 @@ def test_the_configured_directory_wins() -> None:
     """Over systemd's."""
     config = Config(node=NodeConfig(state_dir="/srv/oido"))
     assert state_directory(config, {"STATE_DIRECTORY": "/var/lib/oido"}) == Path("/srv/oido")
+
+
+class TestLookingOn:
+    """`oido history` and `oido check` ask after a daemon that another user runs."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where this user's daemon would keep its state; there is a system service too."""
+        service = tmp_path / "service"
+        service.symlink_to("private")  # as systemd makes it, and as a user may not follow it
+        monkeypatch.setattr("device.state.SERVICE_DIRECTORY", service)
+        return tmp_path / "state" / "oido"
+
+    def looked_at(self, own: Path, config: Config | None = None) -> Path:
+        """By a user whose state home is given."""
+        return directory_to_look_at(config or Config(), {"XDG_STATE_HOME": str(own.parent)})
+
+    def test_the_service_is_meant_where_there_is_nothing_else(self, own: Path, tmp_path: Path) -> None:
+        """An empty directory is nothing."""
+        own.mkdir(parents=True)
+        assert self.looked_at(own) == tmp_path / "service"
+
+    @pytest.mark.parametrize("kept", [OUTBOX_FILE, "history.db"])
+    def test_what_this_user_has_goes_first(self, own: Path, kept: str) -> None:
+        """Then a daemon of this user's ran here."""
+        own.mkdir(parents=True)
+        (own / kept).touch()
+        assert self.looked_at(own) == own
+
+    def test_what_is_configured_goes_before_both(self, own: Path) -> None:
+        """Whether it is there or not."""
+        assert self.looked_at(own, Config(node=NodeConfig(state_dir="/srv/oido"))) == Path("/srv/oido")
+
+    def test_without_a_service_it_is_this_users(self, own: Path, tmp_path: Path) -> None:
+        """Where the next daemon would keep its state."""
+        (tmp_path / "service").unlink()
+        assert self.looked_at(own) == own
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from device.commands.options import add_config
 from device.config import load
 from device.errors import UsageError
 from device.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
-from device.state import state_directory
+from device.state import directory_to_look_at
 
 Row = dict[str, str | float | int]
 
@@ -29,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=moment, metavar="DATE", help="the same; not included (default: now)")
     parser.add_argument("--source", metavar="NAME", help="of this source only")
     parser.add_argument("--daily", action="store_true", help="minutes of music a day, from midnight to midnight")
-    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="of the daemon (default: as configured)")
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        help="of the daemon (default: as configured, else as found)",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="a table for spreadsheets")
     form.add_argument("--json", action="store_true", help="a JSON line each")
@@ -41,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     until = time.time() if arguments.until is None else arguments.until
     if since >= until:
         raise UsageError("--since must lie before --until")
-    directory = arguments.state_dir or state_directory(load(arguments.config))
+    directory = arguments.state_dir or directory_to_look_at(load(arguments.config))
     form = "csv" if arguments.csv else "json" if arguments.json else "text"
     with reading(directory / FILE) as connection:
         found = intervals(connection, since=since, until=until, source=arguments.source)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from device.config import Config
-from device.state import state_directory
+from device.state import directory_to_look_at
 
 EARLIEST_YEAR, LATEST_YEAR = 2025, 2100
 """A Raspberry Pi has no clock of its own: without a network it starts where it stopped, or in 1970."""
@@ -69,9 +69,9 @@ def judge_disk(directory: Path, free_bytes: int) -> tuple[bool, str]:
 
 def disk(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[bool, str]:
     """Judge the state directory, or the directory in which it would be made."""
-    wanted = state_directory(config, environment)
-    # The file system's root is there, so this ends.
-    there = next(each for each in (wanted, *wanted.absolute().parents) if each.exists())
+    wanted = directory_to_look_at(config, environment)
+    # The file system's root is there, so this ends; and what this user may not look at lies in the same one.
+    there = next(each for each in (wanted, *wanted.absolute().parents) if os.path.exists(each))  # noqa: PTH110
     try:
         return judge_disk(wanted, shutil.disk_usage(there).free)
     except OSError as error:
