@@ -6,15 +6,20 @@ from segment_fakes import segments
 
 from export.errors import ExportError
 from export.estimators.choosing import SURE, Fold, Setting, choose, folds, log_loss, log_odds, sigmoid
+from export.estimators.logistic import family
 from export.metrics import FloatVector
 
 
 def test_a_family_of_packages_stays_together() -> None:
     """Packages that share material would tell of each other."""
-    groups = np.repeat([f"{family}-{part}" for family in "abcdefgh" for part in ("data", "extra")], 5)
-    music = np.array([group[0] in "aceg" for group in groups], np.int8)
-    for fold in folds(music, np.ones(len(music)), groups, seed=3):
-        assert not {group[0] for group in groups[fold.inside]} & {group[0] for group in groups[fold.outside]}
+    related = ("fillets-ng-data", "fillets-ng-data-cs", "ufoai-sound", "ufoai-music", "wesnoth-1.16-music")
+    groups = np.repeat([*related, "a", "b", "c", "d"], 5)
+    music = np.isin(groups, [*related[:2], "a", "b", "c"]).astype(np.int8)
+    dealt = folds(music, np.ones(len(music)), groups, seed=3)
+    assert len(dealt) > 1
+    for fold in dealt:
+        assert not {family(each) for each in groups[fold.inside]} & {family(each) for each in groups[fold.outside]}
+        assert len({name in groups[fold.inside] for name in related[:2]}) == 1
 
 
 def test_every_row_is_judged_once() -> None:
@@ -36,8 +41,10 @@ def test_the_deal_depends_on_the_seed_alone() -> None:
 
 def test_a_label_from_one_family_alone_is_refused() -> None:
     """Left out, nothing of it would remain to learn from."""
-    groups = np.array(["tune-a", "tune-b", "talk", "words"])
-    with pytest.raises(ExportError, match=r"all music comes from packages of one family, 'tune'; .* add packages"):
+    groups = np.array(["ufoai-sound", "ufoai-music", "talk", "words"])
+    with pytest.raises(
+        ExportError, match=r"all music comes from packages of one family, 'ufoai'; .* add packages"
+    ):
         folds(np.array([1, 1, 0, 0], np.int8), np.ones(4), groups, seed=1)
 
 

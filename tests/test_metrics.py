@@ -8,6 +8,7 @@ from export_fakes import rows_of
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from device.hearing.sidecar import Calibration
+from export.errors import ExportError
 from export.estimators.logistic import cross_validate, family, fit, probability
 from export.metrics import (
     Bin,
@@ -228,3 +229,25 @@ def test_cross_validation_keeps_packages_apart() -> None:
 def test_families_share_the_beginning_of_their_name() -> None:
     """They may share recordings."""
     assert family("fillets-ng-data-cs") == family("fillets-ng-data") != family("kolf")
+    assert family("ambience/rain-on-tent") == family("ambience/rain-on-roof")
+
+
+def test_a_users_packages_are_no_families() -> None:
+    """What their names have in common says nothing."""
+    assert len({family(package) for package in ("gig-1", "gig-2", "music/gig-1.wav", "music/gig-2.wav")}) == 4
+
+
+def test_all_music_is_never_in_one_fold() -> None:
+    """Two sources of it, whatever else there is: some deals of the folds would leave none to learn from."""
+    for others in range(4, 24):
+        rows = rows_of(music="mm" + "n" * others, packages=["m-1", "m-2", *(f"n-{n}" for n in range(others))])
+        assert set(cross_validate(rows, c=1.0).by_variant) == {"clean"}
+
+
+def test_music_of_one_package_is_refused() -> None:
+    """With what to do; left out, nothing of it would remain to learn from."""
+    rows = rows_of(music="mmnnnn", packages=["a", "a", "b", "c", "d", "e"])
+    with pytest.raises(
+        ExportError, match=r"^1 source packages of music to train on, and 2 are needed .*; add some"
+    ):
+        cross_validate(rows, c=1.0)

@@ -1,5 +1,7 @@
 """The smallest model: standardised statistics, a weighted sum, a sigmoid."""
 
+import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from device.sources.base import FloatArray
+from export.corpus.recipe import load_splits
+from export.errors import ExportError
 from export.features import Rows
 from export.metrics import FloatVector, f1, package_weights
 
@@ -17,6 +21,9 @@ STRENGTHS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.01)
 
 FOLDS = 5
 SEED = 7
+
+_MADE = ("ambience/", "espeak/", "synthetic/")
+"""Packages of the open corpus that the recipe does not list."""
 
 
 def fit(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> Pipeline:
@@ -64,6 +71,9 @@ def cross_validate(rows: Rows, *, c: float, columns: Sequence[int] | None = None
         rows: training rows; nothing else may be looked at while choosing.
         c: inverse strength of the L2 penalty.
         columns: features to use; None for all.
+
+    Raises:
+        ExportError: music or no music comes from a single family of packages, which cannot be left out.
     """
     fold = _folds(rows)
     held_out = np.zeros(len(rows.music))
@@ -81,14 +91,37 @@ def cross_validate(rows: Rows, *, c: float, columns: Sequence[int] | None = None
 
 
 def _folds(rows: Rows) -> np.ndarray:
-    """(n,) the fold of each row's package; families of packages stay together."""
-    families = np.array([family(package) for package in np.unique(rows.package)])
-    order = np.random.default_rng(SEED).permutation(len(np.unique(families)))
-    fold_of = {name: int(order[i]) % FOLDS for i, name in enumerate(np.unique(families))}
-    of_package = {package: fold_of[family(package)] for package in np.unique(rows.package)}
-    return np.array([of_package[package] for package in rows.package])
+    """(n,) the fold of each row's package; families of packages stay together.
+
+    Dealt anew as long as a fold has all music or all no music: there would be but one label to learn from.
+    """
+    of_package = {package: family(str(package)) for package in np.unique(rows.package)}
+    families, of_row = np.unique([of_package[package] for package in rows.package], return_inverse=True)
+    holders = [np.unique(of_row[rows.music == label]) for label in (0, 1)]
+    for called, there in zip(("no music", "music"), holders, strict=True):
+        if len(there) < 2:  # noqa: PLR2004 - one to learn from, one to be judged on
+            raise ExportError(
+                f"{len(there)} source packages of {called} to train on, and 2 are needed to choose the penalty; "
+                "add some, or give every file a split in a CSV"
+            )
+    for attempt in itertools.count(SEED):
+        fold_of = np.random.default_rng(attempt).permutation(len(families)) % FOLDS
+        if all(len(np.unique(fold_of[there])) > 1 for there in holders):
+            break
+    found: np.ndarray = fold_of[of_row]
+    return found
 
 
 def family(package: str) -> str:
-    """Packages that share material begin alike: fillets-ng-data-cs, asterisk-core-sounds-es-g722."""
-    return package.partition("-")[0]
+    """What packages belong to that share material.
+
+    Those of the open corpus begin alike: fillets-ng-data-cs, asterisk-core-sounds-es-g722. Of a user's own, such
+    as gig-1 and gig-2, each is a family: what is one source there is one package.
+    """
+    ours = package in _recipe_packages() or package.startswith(_MADE)
+    return package.partition("-")[0] if ours else package
+
+
+@functools.cache
+def _recipe_packages() -> frozenset[str]:
+    return frozenset(load_splits())
