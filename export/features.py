@@ -21,6 +21,8 @@ from device.hearing.features import FrontEnd
 from device.hearing.statistics import NAMES, VERSION, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
+from export.corpus.naming import plain_name
+from export.corpus.streams import Stream
 from export.errors import ExportError
 from export.workers import run_all
 
@@ -58,6 +60,16 @@ class Sound(Protocol):
     def read(self) -> FloatArray:
         """(n,) float32, 16 kHz mono."""
         ...
+
+
+def name_of(sound: Sound) -> str:
+    """By which a file is called that keeps something of a sound; those of a corpus have names of their own."""
+    return sound.name if isinstance(sound, Stream) else plain_name(sound.package, sound.label)
+
+
+def key_of(sound: Sound) -> str:
+    """By which its rooms, levels and noises are drawn."""
+    return sound.key if isinstance(sound, Stream) else f"{sound.package}/{sound.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +153,10 @@ def versions(
         section: (n,) float32.
         number: of the section, from 0.
         variant: what to make of it.
-        seed: with the package, the label, the number and the variant, fixes every random choice.
+        seed: with `key_of` the sound, the number and the variant, fixes every random choice.
         repeats: how many different rooms and levels.
     """
-    key = zlib.crc32(f"{sound.package}/{sound.label}".encode())
+    key = zlib.crc32(key_of(sound).encode())
     for repeat in range(1 if variant == "clean" else repeats):
         generator = np.random.default_rng([seed, key, number, VARIANTS.index(variant), repeat])
         yield vary(section, variant, generator)
@@ -192,20 +204,22 @@ def extract_all(
         repeats: rooms and levels for each section.
 
     Raises:
-        ExportError: two streams have the same package and label.
+        ExportError: two streams have one name.
     """
     folder = cache / f"{version}-{_fingerprint(seed, repeats)}"
     folder.mkdir(parents=True, exist_ok=True)
     todo = list(sounds)
-    for name, count in Counter(map(_name, todo)).items():
+    for name, count in Counter(map(name_of, todo)).items():
         if count > 1:
-            raise ExportError(f"{count} streams are called {name}; join them, or their rows would be confused")
+            raise ExportError(
+                f"{count} streams are called {name}; call the package of one otherwise, or rows are lost"
+            )
     parts = run_all(
         partial(_cached, folder=folder, seed=seed, repeats=repeats),
         todo,
         jobs=jobs,
         unit="stream",
-        describe=lambda sound, rows: f"{sound.package} {sound.label}: {len(rows.music)} rows",
+        describe=lambda sound, rows: f"{name_of(sound)}: {len(rows.music)} rows",
     )
     return Rows.join(parts)
 
@@ -231,12 +245,8 @@ def _fingerprint(seed: int, repeats: int) -> str:
     return hashlib.sha256(stated.encode() + np.round(rows.features, 2).tobytes()).hexdigest()[:12]
 
 
-def _name(sound: Sound) -> str:
-    return f"{sound.package.replace('/', '_')}__{sound.label}"
-
-
 def _cached(sound: Sound, folder: Path, seed: int, repeats: int) -> Rows:
-    path = folder / f"{_name(sound)}.npz"
+    path = folder / f"{name_of(sound)}.npz"
     if path.exists():
         with np.load(path) as stored:
             return Rows(**{name: stored[name] for name in stored.files})

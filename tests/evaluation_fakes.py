@@ -10,6 +10,8 @@ from hearing_fakes import chord, clicks, noise, time_axis
 
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.dataset import COLUMNS, Corpus, load_corpus
+from export.corpus.recipe import Label, Split
+from export.corpus.streams import Clip, Stream, assemble
 from export.evaluation.hearing import Ear, Heard, segment_ends
 
 Made = tuple[str, str, Sequence[tuple[str, FloatArray]]]
@@ -29,6 +31,21 @@ def write_corpus(root: Path, streams: Sequence[Made]) -> Corpus:
             start_s += duration_s
     (root / "manifest.csv").write_text("\n".join(lines) + "\n")
     return load_corpus(root)
+
+
+def album(root: Path, split: Split = "test", *, long_s: float = 36.0) -> Corpus:
+    """A package of three files of music that sound alike, one of one file, and one of two files of speech."""
+    streams = []
+    made = {"gig/a": song(long_s), "gig/b": song(long_s), "gig/c": song(long_s), "radio/a": song(long_s)}
+    made |= {"desk/a": talk(long_s / 2), "desk/b": talk(long_s / 2)}
+    for number, (place, samples) in enumerate(made.items()):
+        package, _, file = place.partition("/")
+        label: Label = "no_music" if package == "desk" else "music"
+        path = root / f"{number}.wav"
+        soundfile.write(path, samples, SAMPLE_RATE)
+        clip = Clip(0.0, samples.size / SAMPLE_RATE, "speech" if package == "desk" else "pop", place)
+        streams.append(Stream(package, label, split, path, (clip,), place=file))
+    return assemble(root, streams)
 
 
 def song(seconds: float, *, number: int = 0) -> FloatArray:

@@ -1,13 +1,15 @@
 """Small stand-ins for a corpus and its rows, for tests of `export`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import soundfile
 from hearing_fakes import chord, noise
 
 from device.hearing.statistics import NAMES
-from device.sources.base import FloatArray
+from device.sources.base import SAMPLE_RATE, FloatArray
 from export.features import Rows
 
 
@@ -24,6 +26,14 @@ class FakeSound:
         """A chord for music, noise otherwise; of another level each."""
         sound = chord(self.seconds) if self.label == "music" else noise(self.seconds, level_dbfs=-15)
         return (sound * (0.5 + 0.5 / (1 + len(self.package)))).astype(np.float32)
+
+
+def write_own(root: Path, sounds: Mapping[str, FloatArray]) -> Path:
+    """A user's own recordings, by their paths from the root on."""
+    for path, samples in sounds.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / path, samples, SAMPLE_RATE)
+    return root
 
 
 def rows_of(*, music: str, packages: Sequence[str], shift: float = 2.0) -> Rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparison_fakes import QUICK, SIZE, LoudnessExtractor, LoudnessFeature, three_splits
+from evaluation_fakes import album
 from segment_fakes import needs_tensorflow
 from segment_fakes import segments as cloud
 
@@ -147,6 +148,16 @@ def test_other_repeats_of_the_same_streams_are_other_takes(corpus: Corpus, tmp_p
     for variation, times in (("clean", 1), ("level", 2), ("room", 2)):
         rows = np.count_nonzero(once.variation == variation)
         assert np.count_nonzero(twice.variation == variation) == times * rows > 0
+
+
+def test_files_of_one_package_are_embedded_each(tmp_path: Path) -> None:
+    """In files of their own, as rows of the package: none is lost, none is there twice."""
+    heard = [take for take in takes(album(tmp_path, long_s=6.0), "test", seed=1) if take.variation == "room"]
+    rows = store_in(tmp_path / "cache").segments(LoudnessFeature(), heard)
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == len(heard) == 6
+    counts = dict(zip(*np.unique(rows.package, return_counts=True), strict=True))
+    assert counts["gig"] == 3 * counts["radio"] > 0
+    assert len(np.unique(rows.sequences[rows.package == "gig"], axis=0)) == counts["gig"]
 
 
 def test_no_takes_are_an_error(tmp_path: Path) -> None:

@@ -257,10 +257,18 @@ def test_too_few_packages_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    """Both folders are needed."""
-    write_ramp(tmp_path / "music" / "a.wav", 0.1)
-    with pytest.raises(CorpusError, match="no folder 'no_music'"):
-        folders(tmp_path)
+    """Both folders are needed, whichever is there; `--corpus` takes the place for what it is meant to be."""
+    for there, missing in (("music", "no_music"), ("no_music", "music")):
+        root = tmp_path / there
+        write_ramp(root / there / "a.wav", 0.1)
+        with pytest.raises(CorpusError, match=f"no folder '{missing}' in it"):
+            load_corpus(find_corpus(root, {}))
+
+
+def test_a_folder_with_nothing_says_both_ways(tmp_path: Path) -> None:
+    """A table or two folders."""
+    with pytest.raises(CorpusError, match=r"neither manifest\.csv nor the folders music/ and no_music/ are"):
+        load_corpus(tmp_path)
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:

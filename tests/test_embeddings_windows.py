@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from embeddings_fakes import small_corpus
+from evaluation_fakes import album
 
 from device.sources.base import FloatArray
 from export.corpus.streams import assemble
@@ -23,6 +24,13 @@ def test_both_labels_and_all_packages_of_a_split_have_their_share(tmp_path: Path
     names, counts = np.unique(windows.package, return_counts=True)
     assert all(name.startswith("validation") for name in names)
     assert counts.tolist() == [2, 2, 2, 2]
+
+
+def test_a_package_of_many_files_has_no_more_windows(tmp_path: Path) -> None:
+    """Than one of a single file."""
+    windows = sample(album(tmp_path, long_s=6.0), split="test", count=20)
+    names, counts = np.unique(windows.package, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {"desk": 20, "gig": 10, "radio": 10}
 
 
 def test_the_seed_decides_on_the_windows(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from export_fakes import FakeSound, rows_of
 from hearing_fakes import FakeModel, chord, noise, scene
 
@@ -11,8 +12,9 @@ from device.hearing.classifier import Classifier, PatchCutter
 from device.hearing.models import load_model
 from device.hearing.statistics import NAMES
 from device.sources.base import SAMPLE_RATE
+from export.corpus.streams import Clip, Stream, assemble
 from export.errors import ExportError
-from export.features import Rows, extract, extract_all, sections, vary, vectors
+from export.features import Rows, extract, extract_all, sections, vary, vectors, versions
 
 SOUNDS = [FakeSound("a"), FakeSound("b", label="no_music", split="test")]
 
@@ -126,6 +128,35 @@ def test_other_data_have_another_cache(tmp_path: Path) -> None:
     for version, repeats in (("v", 1), ("w", 1), ("v", 2)):
         extract_all(SOUNDS[:1], tmp_path, version=version, jobs=1, repeats=repeats)
     assert len({path.parent for path in files(tmp_path)}) == 3
+
+
+def stream(path: Path, place: str) -> Stream:
+    """A file of that package; all of them sound alike."""
+    soundfile.write(path / place, chord(2.0), SAMPLE_RATE)
+    return Stream("gig", "music", "train", path / place, (Clip(0.0, 2.0, "user", place),), place=place)
+
+
+def test_a_stream_that_is_alone_is_drawn_by_its_package_and_label(tmp_path: Path) -> None:
+    """As any other sound of that package: the rooms of the open corpus stay as they are."""
+    (alone,) = assemble(tmp_path, [stream(tmp_path, "a.wav")]).streams
+    other = FakeSound("gig", seconds=2.0)
+    for variant in ("room", "level"):
+        heard, expected = (
+            [samples.tobytes() for samples in versions(sound, alone.read(), 0, variant)]
+            for sound in (alone, other)
+        )
+        assert heard == expected
+
+
+def test_files_of_one_package_have_rows_of_their_own(tmp_path: Path) -> None:
+    """Each in rooms and at levels of its own, though they sound alike; none is taken for the other."""
+    corpus = assemble(tmp_path, [stream(tmp_path, place) for place in ("a.wav", "b.wav")])
+    rows = extract_all(corpus.streams, tmp_path / "cache", version="v", jobs=1, repeats=1)
+    assert [path.name for path in files(tmp_path / "cache")] == ["gig__music__a.wav.npz", "gig__music__b.wav.npz"]
+    assert set(rows.package.tolist()) == {"gig"}
+    for variant, alike in (("clean", True), ("room", False), ("level", False)):
+        first, second = np.split(rows.features[rows.variant == variant], 2)
+        assert np.array_equal(first, second) is alike
 
 
 def test_two_streams_of_one_name_are_refused(tmp_path: Path) -> None:

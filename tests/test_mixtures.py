@@ -1,10 +1,11 @@
 """export.corpus.mixtures: speech over music and over noise, the same each time."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_fakes import small_corpus, song, talk, write_corpus
+from evaluation_fakes import album, small_corpus, song, talk, write_corpus
 from hearing_fakes import noise
 
 from device.sources.base import SAMPLE_RATE
@@ -115,6 +116,27 @@ def test_one_mixture_does_not_depend_on_how_many_there_are(corpus: Corpus) -> No
     """The first of each section is the same, whether or not there is a second."""
     once, twice = (mixtures(corpus, "test", seed=1, repeats=repeats) for repeats in (1, 2))
     assert {each for each in once if each.music} <= {each for each in twice if each.music}
+
+
+def test_files_of_one_package_are_mixed_each_in_its_own_way(tmp_path: Path) -> None:
+    """None is left out, and none is another's copy."""
+    planned = mixtures(album(tmp_path, long_s=6.0), "test", seed=1)
+    music = [each for each in planned if each.music]
+    assert sorted(each.stream.name for each in music) == sorted(
+        ["gig__music__a", "gig__music__b", "gig__music__c", "radio__music"] * 2
+    )
+    assert len({each.above_db for each in music}) == len(music)
+    other = [each for each in planned if not each.music]
+    assert {each.stream.place for each in other} == {"a", "b"}
+    assert len({each.above_db for each in other}) == len(other)
+
+
+def test_a_stream_that_is_alone_is_mixed_by_its_package_and_label(corpus: Corpus, tmp_path: Path) -> None:
+    """Its choices hang on nothing else: those of the open corpus stay as they are."""
+    for of, package in ((corpus, "ardentryst"), (album(tmp_path), "radio")):
+        first = next(each for each in mixtures(of, "test", seed=1) if each.package == package)
+        generator = np.random.default_rng((1, zlib.crc32(f"{package}/music".encode()), 0, 0))
+        assert first.above_db == generator.uniform(*OTHER_ABOVE_SPEECH_DB)
 
 
 def test_long_music_is_cut_into_sections(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_fakes import small_corpus, song, write_corpus
+from evaluation_fakes import album, small_corpus, song, write_corpus
 from hearing_fakes import chord, noise
 
 from device.hearing.decision import Event
@@ -54,6 +54,15 @@ def test_joins_are_of_music_and_everything_else(planned: Plan) -> None:
     counts = [spans.count(span) for span in sorted(set(spans))]
     assert len(counts) == 3
     assert min(counts) > 20
+
+
+def test_a_package_of_many_files_is_drawn_no_more_often(tmp_path: Path) -> None:
+    """Than one of a single file; but every one of its files is."""
+    music = [join.music for join in plan(album(tmp_path), "test", count=80, seed=1).joins]
+    gig = [piece for piece in music if piece.package == "gig"]
+    assert len(gig) / len(music) == pytest.approx(0.5, abs=0.15)
+    assert {piece.material.stream.place for piece in gig} == {"a", "b", "c"}
+    assert all(piece.start_s + piece.samples / SAMPLE_RATE <= 36 + 1e-3 for piece in music)
 
 
 def test_music_does_not_pass_the_end_of_its_stream(planned: Plan) -> None:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_fakes import SteadyScorer, small_corpus, write_corpus
+from evaluation_fakes import SteadyScorer, album, small_corpus, write_corpus
 from hearing_fakes import noise
 
 from export.corpus.streams import Corpus, assemble
 from export.errors import ExportError
 from export.evaluation.hearing import DeviceModel
 from export.evaluation.scoring import Scored, Scores, Verdicts
-from export.evaluation.takes import Take, takes
+from export.evaluation.takes import VARIATIONS, Take, takes
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,21 @@ def test_several_processes_hear_the_same(heard: list[Take], tmp_path: Path) -> N
     one = scores_in(tmp_path / "one").score(wanted)
     two = scores_in(tmp_path / "two", jobs=2).score(wanted)
     assert all(same(one[key], two[key]) for key in one)
+
+
+def test_files_of_one_package_are_heard_each_in_each_variation(tmp_path: Path) -> None:
+    """What is said of one is kept beside what is said of the others, and never read in its place."""
+    found = takes(album(tmp_path, long_s=6.0), "test", seed=1)
+    wanted = [(take, [SteadyScorer()]) for take in found]
+    said = scores_in(tmp_path / "cache").score(wanted)
+    names = ["gig__music__a", "gig__music__b", "gig__music__c", "radio__music", "desk__no_music__a"]
+    expected = {f"{variation}__{name}" for variation in VARIATIONS for name in [*names, "desk__no_music__b"]}
+    assert {name for _, name in said} == {path.stem for path in files(tmp_path / "cache")} == expected
+    rooms = [said["steady", f"room__gig__music__{file}"]["answer"].probability for file in "abc"]
+    assert not np.array_equal(rooms[0], rooms[1])
+    assert not np.array_equal(rooms[1], rooms[2])
+    again = scores_in(tmp_path / "cache").score(wanted)
+    assert all(same(said[key], again[key]) for key in said)
 
 
 def test_two_streams_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from export_fakes import rows_of
+from export_fakes import rows_of, write_own
 from hearing_fakes import chord, clicks, noise, scene, time_axis
 
 from device.errors import ModelError
@@ -25,8 +25,9 @@ from export.__main__ import main
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
 from export.convert.parity import largest_difference
-from export.corpus.dataset import COLUMNS
+from export.corpus.dataset import COLUMNS, load_corpus
 from export.estimators.logistic import fit
+from export.features import vectors
 
 ROOT = Path(__file__).parents[1]
 
@@ -116,14 +117,50 @@ def words(corpus: Path, cache: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """One run for all tests: it takes several seconds."""
-    folder = tmp_path_factory.mktemp("trained")
+    return train(corpus, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own: albums and rooms, two files in each, which are called alike but for a number."""
+    sounds = {}
+    for number in range(8):
+        for part in range(2):
+            sounds[f"music/gig-{number}/{part}.wav"] = song(2 * number + part)[: 5 * SAMPLE_RATE]
+            sounds[f"no_music/room-{number}/{part}.wav"] = babble(2 * number + part)[: 5 * SAMPLE_RATE]
+    return write_own(tmp_path_factory.mktemp("own"), sounds)
+
+
+def train(corpus: Path, folder: Path) -> Trained:
+    """In a process of its own, because OpenBLAS reads its number of threads only once; with one it is faster."""
     out, cache = folder / "models", folder / "cache"
-    # In a process of its own, because OpenBLAS reads its number of threads only once; with one it is much faster.
     command = [sys.executable, "-m", "export", "train", "logistic", *words(corpus, cache), "--out", str(out)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return Trained(done.returncode, out, cache)
+
+
+def test_albums_in_folders_train_and_evaluate_a_model(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file is learnt from or judged on, once; files of one folder are one source."""
+    made = train(own, tmp_path)
+    assert made.code == 0
+    kept = [path.stem for path in made.cache.glob("*/*.npz")]
+    assert sorted(name for name in kept if "synthetic" not in name) == sorted(
+        f"{package}-{number}__{label}__{part}.wav"
+        for package, label in (("gig", "music"), ("room", "no_music"))
+        for number in range(8)
+        for part in range(2)
+    )
+    assert main(["evaluate", str(made.out / "logistic.json"), *words(own, made.cache), "--no-yamnet"]) == 0
+    clean = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| logistic | clean |"))
+    held_out = [stream for stream in load_corpus(own).streams if stream.split == "test"]
+    packages = {stream.package for stream in held_out}
+    assert len(held_out) == 2 * len(packages)
+    rows = len(vectors(held_out[0].read()))
+    assert clean.split(" | ")[3:5] == [str(rows * len(held_out)), str(len(packages))]
 
 
 def test_training_leaves_a_model_and_its_sidecar(trained: Trained) -> None:
@@ -179,8 +216,6 @@ def test_the_converted_model_says_the_same(tmp_path: Path) -> None:
 
 def scene_vectors() -> FloatArray:
     """Real features."""
-    from export.features import vectors  # noqa: PLC0415 - only here
-
     return vectors(scene(6.0))
 
 

@@ -60,7 +60,9 @@ class Store:
             )
         for name, count in Counter(take.name for take in takes).items():
             if count > 1:
-                raise ExportError(f"{count} streams are called {name}; join them, or one would be lost")
+                raise ExportError(
+                    f"{count} streams are called {name}; call the package of one otherwise, or rows are lost"
+                )
         folders = self._folders(features)
         tasks = []
         for take in takes:

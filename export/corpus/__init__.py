@@ -9,6 +9,7 @@
 | `integrity` | whole files or none; checksums |
 | `build` | recipe -> audio files, manifest.csv, checksums.sha256; resumable |
 | `streams` | `Corpus`, `Stream`, `Clip` |
+| `naming` | a name for each stream, by which files are called |
 | `dataset` | a built corpus -> `Corpus`; `find_corpus` |
 | `userdata` | a user's own folders or CSV -> the same `Corpus` |
 | `cli` | `oido-export corpus build`, `info`, `verify` |

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from export.corpus.recipe import LABELS, Label, load_recipe, load_splits
 from export.corpus.streams import AUDIO_SUFFIXES, Clip, Corpus, Stream, assemble, audio_length_s, read_rows
-from export.corpus.userdata import folders, from_manifest
+from export.corpus.userdata import FOLDERS, folders, from_manifest
 from export.errors import CorpusError
 
 __all__ = [
@@ -64,7 +64,7 @@ def find_corpus(
     )
     for origin, path in named:
         if path is not None:
-            if (path / MANIFEST).is_file() or (path / "music").is_dir():
+            if (path / MANIFEST).is_file() or _has_folders(path):
                 return path
             raise CorpusError(
                 f"{path} ({origin}) holds no {MANIFEST}, nor music and no_music, so it is not a corpus; {how}"
@@ -99,6 +99,8 @@ def load_corpus(root: Path) -> Corpus:
         CorpusError: a row is wrong, a package is not in the splits, or an audio file is missing or too short.
     """
     if not (root / MANIFEST).is_file():
+        if not _has_folders(root):
+            raise CorpusError(f"{root}: neither {MANIFEST} nor the folders music/ and no_music/ are in it")
         return folders(root)
     if _is_own(root / MANIFEST):
         return from_manifest(root / MANIFEST)
@@ -125,9 +127,14 @@ def load_corpus(root: Path) -> Corpus:
         path = _inside(root, file)
         ordered = tuple(sorted(clips, key=lambda clip: clip.start_s))
         _check_layout(path, ordered)
-        streams.append(Stream(package, label, splits[package], path, ordered))
+        streams.append(Stream(package, label, splits[package], path, ordered, place=file))
     streams.extend(_ambience(root / "ambience"))
     return assemble(root, streams, salt=load_recipe().digest)
+
+
+def _has_folders(root: Path) -> bool:
+    """Whether a user began with one of the two folders; `folders` says what else it takes."""
+    return any((root / folder).is_dir() for folder in FOLDERS)
 
 
 def _is_own(manifest: Path) -> bool:
@@ -177,5 +184,5 @@ def _ambience(folder: Path) -> list[Stream]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in AUDIO_SUFFIXES:
             clip = Clip(0.0, audio_length_s(path), path.stem.partition("_")[0], path.name)
-            streams.append(Stream(f"ambience/{path.stem}", "no_music", "train", path, (clip,)))
+            streams.append(Stream(f"ambience/{path.stem}", "no_music", "train", path, (clip,), place=path.name))
     return streams

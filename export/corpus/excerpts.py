@@ -107,20 +107,37 @@ def materials(streams: Iterable[Stream], wanted: Callable[[Clip], bool] = lambda
     return found
 
 
+def by_package(found: Iterable[Material]) -> list[list[Material]]:
+    """The materials of each package together, in the order of the packages' first ones."""
+    together: dict[str, list[Material]] = {}
+    for material in found:
+        together.setdefault(material.package, []).append(material)
+    return list(together.values())
+
+
 def is_speech(clip: Clip) -> bool:
     """Whether somebody speaks in it."""
     return clip.category == SPEECH
 
 
-def draw(generator: np.random.Generator, choice: Sequence[Material], samples: int) -> Excerpt:
+def draw(
+    generator: np.random.Generator, choice: Sequence[Material], samples: int, *, left_s: float = 0.0
+) -> Excerpt:
     """A stretch that begins anywhere in the materials, each second of them as likely as any other.
 
     It does not leave its material, so that one voice goes on; where that is short, it comes again.
+
+    Args:
+        generator: decides.
+        choice: at least one, each longer than `left_s`.
+        samples: how long the stretch is.
+        left_s: nothing begins in so many seconds at the end of each material.
     """
-    ends_s = np.cumsum([material.duration_s for material in choice])
+    lengths_s = [material.duration_s - left_s for material in choice]
+    ends_s = np.cumsum(lengths_s)
     at_s = generator.uniform(0.0, ends_s[-1])
     index = min(int(np.searchsorted(ends_s, at_s, side="right")), len(choice) - 1)
-    start_s = max(0.0, at_s - (ends_s[index] - choice[index].duration_s))
+    start_s = max(0.0, at_s - (ends_s[index] - lengths_s[index]))
     return Excerpt(choice[index], float(start_s), samples)
 
 

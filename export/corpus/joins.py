@@ -11,7 +11,7 @@ import numpy as np
 
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import record
-from export.corpus.excerpts import Excerpt, Material, at_active_level, draw, is_speech, materials
+from export.corpus.excerpts import Excerpt, Material, at_active_level, by_package, draw, is_speech, materials
 from export.corpus.recipe import Split
 from export.corpus.streams import Clip, Corpus
 from export.errors import ExportError
@@ -78,7 +78,7 @@ class Plan:
 def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
     """Draw joins.
 
-    Music: any stream as likely as any other, any place in it that leaves room for the piece, within one stream.
+    Music: any package as likely as any other, any place in it that leaves room for the piece, within one stream.
     No music: speech, ambience or effects as likely as each other, any second of these as likely as any other.
 
     Args:
@@ -93,11 +93,11 @@ def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
         CorpusError: a file of the corpus cannot be read.
     """
     streams = corpus.select(split=split)
-    music = [
+    music = by_package(
         each
         for each in materials(stream for stream in streams if stream.label == "music")
         if each.duration_s > MUSIC_S[1]
-    ]
+    )
     others = [stream for stream in streams if stream.label == "no_music"]
     kinds = [
         kind for kind in (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect)) if kind
@@ -124,17 +124,19 @@ def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
     return Plan(tuple(joins), skipped)
 
 
-def _draw(generator: np.random.Generator, music: Sequence[Material], kinds: Sequence[Sequence[Material]]) -> Join:
+def _draw(
+    generator: np.random.Generator, music: Sequence[Sequence[Material]], kinds: Sequence[Sequence[Material]]
+) -> Join:
     def other(low_s: float, high_s: float) -> Excerpt:
         samples = round(generator.uniform(low_s, high_s) * SAMPLE_RATE)
         return draw(generator, kinds[int(generator.integers(len(kinds)))], samples)
 
-    material = music[int(generator.integers(len(music)))]
+    package = music[int(generator.integers(len(music)))]
     long_s = generator.uniform(*MUSIC_S)
-    start_s = generator.uniform(0.0, material.duration_s - long_s)
+    piece = draw(generator, package, round(long_s * SAMPLE_RATE), left_s=long_s)
     return Join(
         before=other(*BEFORE_S),
-        music=Excerpt(material, start_s, round(long_s * SAMPLE_RATE)),
+        music=piece,
         after=other(AFTER_S, AFTER_S),
     )
 

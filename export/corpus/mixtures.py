@@ -109,7 +109,7 @@ def mixtures(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS)
 def _sections(choice: Sequence[Material], repeats: int) -> Iterator[tuple[Excerpt, tuple[int, int, int]]]:
     """Every section of the materials so often, with what tells it from all others."""
     for material in choice:
-        name = zlib.crc32(f"{material.package}/{material.stream.label}".encode())
+        name = zlib.crc32(material.stream.key.encode())
         starts_s = np.arange(0.0, max(_SHORTEST_S, material.duration_s - _SHORTEST_S), SECTION_S)
         for number, start_s in enumerate(starts_s):
             samples = round(min(SECTION_S, material.duration_s - start_s) * SAMPLE_RATE)

@@ -2,8 +2,9 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ import soundfile
 import soxr
 
 from device.sources.base import SAMPLE_RATE, FloatArray
+from export.corpus.naming import plain_name, unique_names
 from export.corpus.recipe import Label, Split
 from export.errors import CorpusError
 
@@ -34,7 +36,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Audio of one label from one source package, in one file."""
+    """Audio of one label from one source package, in one file; `assemble` names it."""
 
     package: str
     """The source: what is split apart as a whole."""
@@ -43,6 +45,19 @@ class Stream:
     path: Path
     clips: tuple[Clip, ...]
     """In order of time."""
+    place: str = ""
+    """Its file's path within the package, where that has several files of the label; otherwise empty."""
+    name: str = ""
+    """Another for every stream of a corpus; a file can be called so. PACKAGE__LABEL wherever that will do."""
+
+    def __post_init__(self) -> None:  # noqa: D105 - fills `name`
+        if not self.name:
+            object.__setattr__(self, "name", plain_name(self.package, self.label))
+
+    @property
+    def key(self) -> str:
+        """What rooms, levels and mixtures of it are drawn by: another for every stream of a corpus."""
+        return "/".join((self.package, self.label, self.place) if self.place else (self.package, self.label))
 
     @property
     def target(self) -> int:
@@ -103,7 +118,7 @@ class Corpus:
 
     root: Path
     streams: tuple[Stream, ...]
-    """Sorted by package and label."""
+    """Sorted by package and label; each has a name of its own."""
     version: str
     """Names the data: 12 hex digits of a SHA-256 over the recipe, the splits and every clip. The same data
     has the same version wherever it lies. It goes into the models' sidecars as the training data version."""
@@ -131,17 +146,30 @@ def assemble(root: Path, streams: Iterable[Stream], *, salt: str = "") -> Corpus
 
     Args:
         root: what the corpus is called in messages.
-        streams: in any order.
+        streams: in any order; the place of each tells it from others of its package and label.
         salt: what the version depends on besides the streams, for example the recipe's digest.
     """
-    ordered = tuple(sorted(streams, key=lambda stream: (stream.package, stream.label, stream.path.name)))
+    ordered = sorted(streams, key=lambda stream: (stream.package, stream.label, stream.path.name, stream.place))
     digest = hashlib.sha256(salt.encode())
     for stream in ordered:
         digest.update(f"\n{stream.package}\t{stream.label}\t{stream.split}".encode())
         for clip in stream.clips:
             row = f"\n{clip.start_s:.4f}\t{clip.duration_s:.4f}\t{clip.category}\t{clip.source_path}"
             digest.update(row.encode())
-    return Corpus(root, ordered, digest.hexdigest()[:12])
+    return Corpus(root, _named(ordered), digest.hexdigest()[:12])
+
+
+def _named(streams: Sequence[Stream]) -> tuple[Stream, ...]:
+    """Each with a name of its own, and with its place only where that says something."""
+    together = Counter((stream.package, stream.label) for stream in streams)
+    sources = [
+        (each.package, each.label, each.place if together[each.package, each.label] > 1 else "")
+        for each in streams
+    ]
+    return tuple(
+        replace(stream, place=source[2], name=name)
+        for stream, source, name in zip(streams, sources, unique_names(sources), strict=True)
+    )
 
 
 def audio_length_s(path: Path) -> float:

@@ -1,10 +1,10 @@
 """A user's own recordings as a `Corpus`: two folders, or a CSV that lists files.
 
-What comes from one source (an album, a radio station, a room) belongs in one package: a package is never
-split, so that a model is tested on sources it has not heard. Without a given split each package falls
-into train (60 %), validation (20 %) or test (20 %) by a hash of the seed and its name, so that it stays
-where it is when files or packages are added. Where that leaves a split without music or without no music,
-the package whose hash is nearest is moved there.
+What comes from one source (an album, a radio station, a room) belongs in one package, of as many files as it
+has, each of them a stream: a package is never split, so that a model is tested on sources it has not heard.
+Without a given split each package falls into train (60 %), validation (20 %) or test (20 %) by a hash of the
+seed and its name, so that it stays where it is when files or packages are added. Where that leaves a split
+without music or without no music, the package whose hash is nearest is moved there.
 """
 
 import hashlib
@@ -26,10 +26,11 @@ from export.errors import CorpusError
 
 _UPPER_BOUNDS: dict[Split, float] = {"train": 0.6, "validation": 0.8, "test": 1.0}
 """A package whose hash, as a fraction, lies under the bound falls into that split."""
-_FOLDERS: tuple[Label, ...] = ("music", "no_music")
+FOLDERS: tuple[Label, ...] = ("music", "no_music")
+"""What a user sorts files into; sub-folders of theirs are packages."""
 
-Found = tuple[Path, Label, str]
-"""An audio file, what it holds and the package it belongs to."""
+Found = tuple[Path, Label, str, str]
+"""An audio file, what it holds, the package it belongs to, and its path within that."""
 
 
 def folders(root: Path, *, seed: int = 0) -> Corpus:
@@ -43,20 +44,30 @@ def folders(root: Path, *, seed: int = 0) -> Corpus:
         seed: another seed splits otherwise.
 
     Raises:
-        CorpusError: a folder is missing or empty, a file cannot be read, or there are too few packages.
+        CorpusError: a folder is missing or empty, a file cannot be read, its name is not UTF-8, or there are too
+            few packages.
     """
     found: list[Found] = []
-    for label in _FOLDERS:
+    for label in FOLDERS:
         folder = root / label
         if not folder.is_dir():
             raise CorpusError(f"{root}: there is no folder {label!r} in it; it needs music/ and no_music/")
-        paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES]
+        paths = [
+            path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+        ]
         if not paths:
             raise CorpusError(f"{folder}: no audio in it; readable are {' '.join(AUDIO_SUFFIXES)}")
         for path in paths:
             inner = path.relative_to(folder)
-            package = inner.parts[0] if len(inner.parts) > 1 else f"{label}/{inner.name}"
-            found.append((path, label, package))
+            try:
+                str(inner).encode()
+            except UnicodeEncodeError as error:
+                raise CorpusError(f"{path}: its name is not in UTF-8; rename it") from error
+            if len(inner.parts) > 1:
+                package = inner.parts[0]
+                found.append((path, label, package, str(inner.relative_to(package))))
+            else:
+                found.append((path, label, f"{label}/{inner.name}", inner.name))
     return _corpus(root, found, split_packages(_labels_of(found), seed=seed, where=str(root)))
 
 
@@ -65,14 +76,15 @@ def from_manifest(path: Path, *, seed: int = 0) -> Corpus:
 
     Args:
         path: the CSV; audio paths in it are relative to its folder or absolute. label is music, no_music
-            or mixed; package is the source, and where it is empty or missing each file is its own; split is
-            train, validation or test, and once the column is there every row needs one.
+            or mixed; package is the source, of as many rows as it has, and where it is empty or missing each file
+            is its own; split is train, validation or test, and once the column is there every row needs one.
         seed: another seed splits otherwise.
 
     Raises:
-        CorpusError: a row is wrong, a package lies in two splits, or there are too few packages.
+        CorpusError: a row is wrong or there twice, a package lies in two splits, or there are too few packages.
     """
     found: list[Found] = []
+    listed: set[tuple[Path, Label, str]] = set()
     given: dict[str, Split] = {}
     for line, row in read_rows(path, ("path", "label")):
         where = f"{path}, line {line}"
@@ -82,7 +94,10 @@ def from_manifest(path: Path, *, seed: int = 0) -> Corpus:
         audio = path.parent / row["path"]
         if not audio.is_file():
             raise CorpusError(f"{where}: {audio}: no such file")
-        found.append((audio, label, package))
+        if (audio, label, package) in listed:
+            raise CorpusError(f"{where}: {audio} is listed above, as {label} of the same package; leave one out")
+        listed.add((audio, label, package))
+        found.append((audio, label, package, _inside(path.parent, audio)))
         if "split" in row:
             split = row["split"]
             if split not in SPLITS:
@@ -111,7 +126,7 @@ def split_packages(
     splits: dict[str, Split] = {}
     for package, at in position.items():
         splits[package] = next(split for split, bound in _UPPER_BOUNDS.items() if at < bound)
-    for label in _FOLDERS:
+    for label in FOLDERS:
         holders = sorted(package for package, held in labels.items() if label in held)
         if len(holders) < len(SPLITS):
             raise CorpusError(
@@ -143,7 +158,7 @@ def _fraction(text: str) -> float:
 def _labels_of(found: list[Found]) -> dict[str, frozenset[Label]]:
     """The labels of each package; mixed counts as music, which it is."""
     labels: dict[str, set[Label]] = defaultdict(set)
-    for _, label, package in found:
+    for _, label, package, _ in found:
         labels[package].add("music" if label == "mixed" else label)
     return {package: frozenset(held) for package, held in labels.items()}
 
@@ -151,8 +166,12 @@ def _labels_of(found: list[Found]) -> dict[str, frozenset[Label]]:
 def _corpus(root: Path, found: list[Found], splits: Mapping[str, Split]) -> Corpus:
     """A corpus in which each file is a stream of one clip."""
     streams = []
-    for path, label, package in found:
-        inner = path.relative_to(root) if path.is_relative_to(root) else path
-        clip = Clip(0.0, audio_length_s(path), "user", str(inner))
-        streams.append(Stream(package, label, splits[package], path, (clip,)))
+    for path, label, package, place in found:
+        clip = Clip(0.0, audio_length_s(path), "user", _inside(root, path))
+        streams.append(Stream(package, label, splits[package], path, (clip,), place=place))
     return assemble(root, streams)
+
+
+def _inside(root: Path, path: Path) -> str:
+    """The path from a folder on, or all of it where it leads elsewhere."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -1,6 +1,6 @@
 """Windows of the corpus, drawn at random: what extractors are measured on, and int8 its ranges."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES
 from device.sources.base import FloatArray
 from export.corpus.augment import at_level, record
 from export.corpus.dataset import Corpus
-from export.corpus.excerpts import Material, active_rms, draw, materials
+from export.corpus.excerpts import Material, active_rms, by_package, draw, materials
 from export.corpus.recipe import Split
 from export.embeddings.base import log_mel_patches
 from export.errors import ExportError
@@ -63,27 +63,29 @@ def sample(corpus: Corpus, *, split: Split, count: int, seed: int = SEED) -> Win
         seed: the same seed draws the same windows.
 
     Raises:
-        ExportError: the split has none of a label, or nothing but silence in a file.
+        ExportError: the split has none of a label, or nothing but silence in a package.
     """
     generator = np.random.default_rng(seed)
     streams = [stream for stream in corpus.streams if stream.split == split]
-    choices = [(label, materials(stream for stream in streams if stream.label == label)) for label in _LABELS]
+    choices = [
+        (label, by_package(materials(stream for stream in streams if stream.label == label))) for label in _LABELS
+    ]
     samples, music, package = [], [], []
     for label, choice in choices:
         if not choice:
             raise ExportError(f"the corpus has no {label} in its {split} packages; build it again")
     for number in range(count):
         for label, choice in choices:
-            material = choice[number % len(choice)]
-            samples.append(_audible(generator, material))
+            of_one = choice[number % len(choice)]
+            samples.append(_audible(generator, of_one))
             music.append(label == "music")
-            package.append(material.package)
+            package.append(of_one[0].package)
     return Windows(np.stack(samples), np.array(music, np.int8), np.array(package))
 
 
-def _audible(generator: np.random.Generator, material: Material) -> FloatArray:
+def _audible(generator: np.random.Generator, package: Sequence[Material]) -> FloatArray:
     for _ in range(_DRAWS):
-        heard = draw(generator, [material], FIRST_PATCH_SAMPLES).read()
+        heard = draw(generator, package, FIRST_PATCH_SAMPLES).read()
         if active_rms(heard) >= 10 ** (SILENT_DBFS / 20):
             return heard
-    raise ExportError(f"{material.stream.path}: nothing but silence in it; build the corpus again")
+    raise ExportError(f"package {package[0].package}: nothing but silence in it; build the corpus again")

@@ -105,7 +105,9 @@ class Scores:
         """
         for name, count in Counter(take.name for take, _ in wanted).items():
             if count > 1:
-                raise ExportError(f"{count} streams are called {name}; join them, or one's scores would be lost")
+                raise ExportError(
+                    f"{count} streams are called {name}; call the package of one otherwise, or scores are lost"
+                )
         folders = {scorer.name: self._folder(scorer) for scorer in {each for _, ears in wanted for each in ears}}
         paths = {
             (scorer.name, take.name): folders[scorer.name] / f"{take.name}.npz"

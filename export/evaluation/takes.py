@@ -11,7 +11,7 @@ from export.corpus.mixtures import Mixture, mixtures
 from export.corpus.recipe import Split
 from export.corpus.streams import Clip, Corpus, Stream
 from export.corpus.synthetic import SECONDS, synthetic_sounds
-from export.features import REPEATS, SECTION_S, SEED, Sound, Variant, sections, versions
+from export.features import REPEATS, SECTION_S, SEED, Sound, Variant, name_of, sections, versions
 
 Variation = Literal["clean", "level", "room", "mixture"]
 
@@ -66,8 +66,8 @@ class StreamTake:
 
     @property
     def name(self) -> str:
-        """By variant, package and label."""
-        return f"{self.variation}__{self.sound.package.replace('/', '_')}__{self.sound.label}"
+        """By variant and stream."""
+        return f"{self.variation}__{name_of(self.sound)}"
 
     @property
     def duration_s(self) -> float:
@@ -95,8 +95,8 @@ class MixtureTake:
 
     @property
     def name(self) -> str:
-        """By package and label."""
-        return f"mixture__{self.mixtures[0].package.replace('/', '_')}__{self.mixtures[0].stream.label}"
+        """By stream."""
+        return f"mixture__{self.mixtures[0].stream.name}"
 
     @property
     def variation(self) -> Variation:
