@@ -58,8 +58,9 @@ class HealthMeter:
 
     def _count_flat(self, samples: FloatArray) -> None:
         """A dead microphone gives one value for ever: zero, or its DC offset."""
-        changes = np.flatnonzero(samples[1:] != samples[:-1])
-        if changes.size:
+        if samples.size > 1 and samples[-1] != samples[-2]:  # so it is as long as there is sound
+            self._flat_samples = 1
+        elif (changes := np.flatnonzero(samples[1:] != samples[:-1])).size:
             self._flat_samples = samples.size - 1 - int(changes[-1])
         elif self._last is None or samples[0] == self._last:
             self._flat_samples += samples.size
