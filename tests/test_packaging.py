@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,3 +56,20 @@ def test_a_plain_install_brings_nothing_for_training() -> None:
     needed = " ".join(project["dependencies"])
     for heavy in ("tensorflow", "scikit-learn", "skl2onnx", "matplotlib", "amqtt", "tqdm"):
         assert heavy not in needed
+
+
+def test_the_tests_train_on_the_pythons_that_tensorflow_has_wheels_for() -> None:
+    """And can be installed on newer ones; what they train with is what `oido[compare]` brings."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = {extra: [Requirement(line) for line in lines] for extra, lines in extras.items()}
+    # hatchling takes such names apart, and forgets their markers.
+    assert not [each for lines in asked.values() for each in lines if each.name == "oido" and each.marker]
+    for_tests = {each.name: each for each in asked["dev"]}
+    for each in asked["train"] + asked["compare"]:
+        if each.name == "oido":
+            continue
+        marker = for_tests[each.name].marker
+        assert for_tests[each.name].specifier == each.specifier
+        assert marker is not None
+        assert not marker.evaluate({"python_version": "3.14"})
+        assert marker.evaluate({"python_version": "3.11"}) == (each.marker is None or each.marker.evaluate())
