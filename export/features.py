@@ -6,7 +6,6 @@ so that every row is an answer that the device would have to give, those at the 
 
 import hashlib
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +20,8 @@ from device.hearing.features import FrontEnd
 from device.hearing.statistics import NAMES, VERSION, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
-from export.corpus.naming import plain_name
+from export.corpus.naming import plain_name, refuse_alike
 from export.corpus.streams import Stream
-from export.errors import ExportError
 from export.workers import run_all
 
 Variant = Literal["clean", "level", "room"]
@@ -209,11 +207,7 @@ def extract_all(
     folder = cache / f"{version}-{_fingerprint(seed, repeats)}"
     folder.mkdir(parents=True, exist_ok=True)
     todo = list(sounds)
-    for name, count in Counter(map(name_of, todo)).items():
-        if count > 1:
-            raise ExportError(
-                f"{count} streams are called {name}; call the package of one otherwise, or rows are lost"
-            )
+    refuse_alike(map(name_of, todo), lost="rows")
     parts = run_all(
         partial(_cached, folder=folder, seed=seed, repeats=repeats),
         todo,

@@ -1,7 +1,6 @@
 """The embeddings of takes, computed once by several processes and kept in a folder."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from export.comparison.feature import Feature, opened
 from export.comparison.segments import Segments
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
 from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
+from export.corpus.naming import refuse_alike
 from export.errors import ExportError
 from export.evaluation.takes import Take
 from export.features import REPEATS, SECTION_S
@@ -58,11 +58,7 @@ class Store:
             raise ExportError(
                 "the corpus has no sound for a split of the comparison; `corpus info` shows the splits"
             )
-        for name, count in Counter(take.name for take in takes).items():
-            if count > 1:
-                raise ExportError(
-                    f"{count} streams are called {name}; call the package of one otherwise, or rows are lost"
-                )
+        refuse_alike((take.name for take in takes), lost="rows")
         folders = self._folders(features)
         tasks = []
         for take in takes:

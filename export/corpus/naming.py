@@ -2,7 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from export.errors import ExportError
 
 LONGEST_BYTES = 220
 """A file system takes 255; the rest is for what is kept of a stream: `mixture__NAME__12345s.part.npz`."""
@@ -37,6 +39,25 @@ def unique_names(sources: Sequence[Source]) -> list[str]:
             for name, source in zip(names, sources, strict=True)
         ]
     return names
+
+
+def refuse_alike(names: Iterable[str], *, lost: str) -> None:
+    """See to it that nothing is kept under the name of something else.
+
+    A user's package can still be called as a sound that this program makes: `synthetic_hiss`.
+
+    Args:
+        names: by which files will be called.
+        lost: what would be, in the error.
+
+    Raises:
+        ExportError: two are equal.
+    """
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ExportError(
+                f"{count} streams are called {name}; call the package of one otherwise, or {lost} are lost"
+            )
 
 
 def _with_place(source: Source) -> str:

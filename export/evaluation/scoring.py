@@ -1,7 +1,6 @@
 """Takes x models -> what each said of each, by several processes, kept once computed."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import at_level, noise
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
 from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
-from export.errors import ExportError
+from export.corpus.naming import refuse_alike
 from export.evaluation.hearing import Ear, Scorer
 from export.evaluation.takes import Section, Take
 from export.features import REPEATS, SECTION_S, SEED, VARIANTS, vary
@@ -103,11 +102,7 @@ class Scores:
             ExportError: two takes have one name.
             OidoError: a model cannot be used or the corpus cannot be read.
         """
-        for name, count in Counter(take.name for take, _ in wanted).items():
-            if count > 1:
-                raise ExportError(
-                    f"{count} streams are called {name}; call the package of one otherwise, or scores are lost"
-                )
+        refuse_alike((take.name for take, _ in wanted), lost="scores")
         folders = {scorer.name: self._folder(scorer) for scorer in {each for _, ears in wanted for each in ears}}
         paths = {
             (scorer.name, take.name): folders[scorer.name] / f"{take.name}.npz"
