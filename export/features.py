@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.hearing.classifier import PatchCutter
-from device.hearing.features import FrontEnd
+from device.hearing.front_end import FrontEnd
 from device.hearing.statistics import NAMES, VERSION, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record

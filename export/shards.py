@@ -13,7 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from device.hearing.features import LOG_MEL, FrontEnd
+from device.hearing.features import LOG_MEL
+from device.hearing.front_end import FrontEnd
 from export import scenes
 from export import teacher as teacher_module
 from export.corpus import augment, codecs, speech, synthetic

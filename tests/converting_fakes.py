@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.hearing.features import PATCH_FRAMES, FrontEnd
+from device.hearing.features import PATCH_FRAMES
+from device.hearing.front_end import FrontEnd
 from device.sources.base import FloatArray
 from device.sources.recording import Recording
 from export.convert.tflite import Converted, describe

@@ -103,6 +103,7 @@ def _measured(name: str, factor: float, peak_mb: float, version: str) -> ModelRe
         sha256=f"sha-of-{name}{version}",
         embedder_sha256=None,
         runtime="ai-edge-litert 2.3.0",
+        front_end="compiled",
         hop_s=0.48,
         load_ms=5.0,
         load_again_ms=1.0,

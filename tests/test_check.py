@@ -1,6 +1,7 @@
 """`oido check`: each line ok or what to do, and the exit code that follows."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import noise
 from network_fakes import TINY_MODELS, needs_tflite
 
-from device.commands.check import Finding, findings, print_findings
+from device.commands.check import Finding, findings, front_end, print_findings
 from device.config import Config, DecisionConfig, ModelConfig, MqttConfig, NodeConfig, SourceConfig
 from device.errors import SourceError
 from device.sources.base import FloatArray, Source
@@ -45,6 +46,14 @@ def test_a_device_that_is_well(config: Config) -> None:
     assert "a start shows after at most 10.1 s, a stop after at most 12.0 s" in found["model"].text
     assert "messages go to standard output" in found["broker"].text
     assert "dBFS" in found["source 'room'"].text
+
+
+@pytest.mark.parametrize(("transform", "said"), [("compiled", "^compiled$"), ("numpy", "apt install gcc")])
+def test_how_spectra_are_computed_is_said(transform: str, said: str) -> None:
+    """Nothing is wrong without a compiler; it is slower, and the line says how to change that."""
+    found = front_end(transform)
+    assert found.ok
+    assert re.search(said, found.text)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -11,17 +13,27 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from device import __version__
+
 ROOT = Path(__file__).parents[1]
+
+
+COMPILED = "device/hearing/_spectra.so"
+
+
+def build(folder: Path, **environment: str) -> tuple[Path, str]:
+    """The project's wheel, and what was said while it was built."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment)
+    (built,) = folder.glob("oido-*.whl")
+    return built, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, built."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("oido-*.whl")
-    return built
+    return build(tmp_path_factory.mktemp("wheel"))[0]
 
 
 def test_the_wheel_carries_what_the_device_needs(wheel: Path) -> None:
@@ -31,7 +43,44 @@ def test_the_wheel_carries_what_the_device_needs(wheel: Path) -> None:
         assert f"device/models/{path.name}" in names
     assert {"device/audio/music.ogg", "device/audio/SOURCES.md", "export/corpus/recipe.json"} <= names
     assert "device/publishing/schemas/event.json" in names
-    assert not any(name.startswith("tests/") for name in names)
+    assert not any(name.startswith("tests/") or name.endswith(".c") for name in names)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler (apt install gcc)")
+def test_the_wheel_is_for_this_machine_where_there_is_a_compiler(tmp_path: Path) -> None:
+    """With any Python: the compiled transform does not know of Python."""
+    built, _ = build(tmp_path, CC="cc")
+    assert built.name.startswith(f"oido-{__version__}-py3-none-")
+    assert sysconfig.get_platform().replace("-", "_").replace(".", "_") in built.name
+    assert COMPILED in zipfile.ZipFile(built).namelist()
+
+
+@pytest.mark.skipif(
+    shutil.which("aarch64-linux-gnu-gcc") is None, reason="there is no compiler for ARM (gcc-aarch64-linux-gnu)"
+)
+def test_the_wheel_for_a_pi_is_made_elsewhere(tmp_path: Path) -> None:
+    """As packaging/deb/build does it."""
+    built, _ = build(tmp_path, CC="aarch64-linux-gnu-gcc", _PYTHON_HOST_PLATFORM="linux-aarch64")
+    assert built.name.endswith("-py3-none-linux_aarch64.whl")
+    machine = zipfile.ZipFile(built).read(COMPILED)[18:20]
+    assert machine == (183).to_bytes(2, "little")  # EM_AARCH64 of elf.h
+
+
+@pytest.mark.parametrize(
+    ("compiler", "warning"),
+    [
+        ("none", ""),
+        ("no-such-compiler", "no C compiler (no-such-compiler): without spectra.c, numpy does its work"),
+        ("false", "false cannot compile spectra.c (exit code 1); numpy does its work"),
+    ],
+)
+def test_without_a_compiler_the_wheel_is_for_any_machine(tmp_path: Path, compiler: str, warning: str) -> None:
+    """And the build says that it goes on without, unless that was asked for."""
+    built, said = build(tmp_path, CC=compiler)
+    assert built.name == f"oido-{__version__}-py3-none-any.whl"
+    assert COMPILED not in zipfile.ZipFile(built).namelist()
+    assert warning in said
+    assert bool(warning) == ("numpy does its work" in said)
 
 
 def test_an_installed_wheel_hears(wheel: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hearing_fakes import chord, noise
 from test_train import song
 from training_fakes import FakeTeacher, small_pools
 
-from device.hearing.features import FrontEnd
+from device.hearing.front_end import FrontEnd
 from export.corpus.pools import Part, Pool
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError

@@ -7,7 +7,7 @@ import pytest
 from hearing_fakes import chord, clicks, noise, scene, time_axis
 
 from device.hearing.classifier import PatchCutter
-from device.hearing.features import FrontEnd
+from device.hearing.front_end import FrontEnd
 from device.hearing.statistics import NAMES, WINDOW_PATCHES, WindowStatistics
 from device.sources.base import SAMPLE_RATE, FloatArray
 

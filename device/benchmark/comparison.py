@@ -90,7 +90,7 @@ def _differences(now: Report, before: Report) -> Iterator[str]:
         if name not in ours or name not in theirs:
             yield f"{name} is in {'this report' if name in ours else 'the earlier report'} alone"
             continue
-        for what in ("kind", "runtime", "sha256", "embedder_sha256"):
+        for what in ("kind", "runtime", "front_end", "sha256", "embedder_sha256"):
             yield from _difference(f"{what} of {name}", getattr(ours[name], what), getattr(theirs[name], what))
 
 

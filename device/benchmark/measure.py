@@ -113,6 +113,7 @@ def measure(job: Job, say: Say) -> Measured:
         sha256=subject.sha256,
         embedder_sha256=subject.embedder_sha256,
         runtime=subject.runtime,
+        front_end=subject.front_end,
         hop_s=subject.hop_s,
         load_ms=course.load_ms,
         load_again_ms=load_again_ms,

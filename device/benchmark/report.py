@@ -80,6 +80,8 @@ class ModelReport:
     """Of the file of the embedder that it stands on; None: it stands alone."""
     runtime: str
     """And its version."""
+    front_end: str | None
+    """What computes the spectra: `compiled` or `numpy`; None: the model itself does."""
     hop_s: float
     """Seconds between answers."""
     load_ms: float

@@ -13,6 +13,7 @@ from device.errors import ModelError
 from device.hearing.models import LoadedSegmentModel, load_model
 from device.hearing.rules import rules
 from device.hearing.runtimes import TfliteName, open_runtime
+from device.hearing.transforms import fastest
 from device.pipeline import listen
 from device.sources.base import SAMPLE_RATE
 
@@ -32,6 +33,7 @@ class Subject(Protocol):
     sha256: str
     embedder_sha256: str | None
     runtime: str
+    front_end: str | None
     hop_s: float
     context_s: float
     """How far back the sound goes that has a part in an answer."""
@@ -61,6 +63,7 @@ class PipelineSubject:
         self.sha256 = model.sidecar.sha256
         self.embedder_sha256 = model.embedder.sidecar.sha256 if isinstance(model, LoadedSegmentModel) else None
         self.runtime = model.runtime.description
+        self.front_end: str | None = fastest().name
         classifier = TimedClassifier(model, watch)
         self.hop_s, self.context_s = classifier.hop_s, classifier.context_s
         decision = TimedDecision(rules(DecisionConfig(), model, "balanced"), watch)
@@ -86,6 +89,7 @@ class YamnetSubject:
     name = "yamnet"
     kind = "reference"
     embedder_sha256: str | None = None
+    front_end: str | None = None
     hop_s = HOP_SAMPLES / SAMPLE_RATE
     context_s = WINDOW_SAMPLES / SAMPLE_RATE
 

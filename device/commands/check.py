@@ -16,6 +16,7 @@ from device.hearing.classifier import Classifier
 from device.hearing.health import HealthMeter
 from device.hearing.models import LoadedModel, LoadedSegmentModel, configured_model
 from device.hearing.rules import rules
+from device.hearing.transforms import fastest
 from device.publishing.message import Topics
 from device.sources.base import SAMPLE_RATE, Source
 from device.sources.opening import open_source
@@ -111,6 +112,7 @@ def findings(
         yield Finding("model", ok=True, text=_describe(config, model))
     except ModelError as error:
         yield Finding("model", ok=False, text=str(error))
+    yield front_end(fastest().name)
     for section in config.source:
         yield _source(section, open_source)
     yield _broker(config.mqtt, try_broker)
@@ -118,6 +120,12 @@ def findings(
     yield Finding("clock", ok=ok, text=text)
     ok, text = disk(config)
     yield Finding("disk", ok=ok, text=text)
+
+
+def front_end(transform: str) -> Finding:
+    """How spectra are computed: with a transform of this name."""
+    slower = ", in three times the time of compiled code: with a C compiler (apt install gcc), install oido again"
+    return Finding("front end", ok=True, text=transform + slower * (transform == "numpy"))
 
 
 def _describe(config: Config, model: LoadedModel) -> str:

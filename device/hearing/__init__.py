@@ -1,7 +1,10 @@
 """What the sound is: from samples to a decision.
 
 health.py      level, clipping, flat line: can this device hear at all?
-features.py    the log-mel front end, each frame computed once
+features.py    what the log-mel front end computes, by definition
+front_end.py   blocks -> frames, each computed once
+transforms.py  windows -> spectra, with numpy
+compiled.py    the same through spectra.c, where it was compiled
 statistics.py  what `logistic` reads of a window: cepstra, shape, and
 movement.py    flux, modulation, rhythm
 tones.py       held peaks, chroma

@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from device.errors import ModelError
-from device.hearing.features import LOG_MEL, PATCH_FRAMES, FrontEnd
+from device.hearing.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.front_end import FrontEnd
 from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
 from device.hearing.models import Embedder, Head, Model, SegmentModel
 from device.hearing.patch_cutter import PATCH_SAMPLES

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES, FrontEnd
+from device.hearing.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.front_end import FrontEnd
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.sources.base import SAMPLE_RATE, FloatArray
 

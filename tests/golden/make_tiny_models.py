@@ -20,7 +20,8 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from hearing_fakes import THRESHOLDS, scene  # noqa: E402 - the path comes first: this is a program
 
-from device.hearing.features import PATCH_FRAMES, FrontEnd  # noqa: E402 - the same
+from device.hearing.features import PATCH_FRAMES  # noqa: E402 - the same
+from device.hearing.front_end import FrontEnd  # noqa: E402 - the same
 from device.hearing.sidecar import front_end_document  # noqa: E402 - the same
 from device.sources.base import FloatArray  # noqa: E402 - the same
 

@@ -1,0 +1,70 @@
+"""Compiles the front end's transform (device/hearing/spectra.c) into the wheel, where there is a C compiler.
+
+The compiler is the one that CC names, or cc. Without one, or with CC=none, the wheel is made without it, for any
+machine, and the device computes the same with numpy in three times the time. For another machine, CC names a
+compiler for it, and _PYTHON_HOST_PLATFORM, which Python itself reads, the machine (`linux-aarch64`).
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from packaging.tags import platform_tags
+
+SOURCE, LIBRARY = "device/hearing/spectra.c", "device/hearing/_spectra.so"
+
+OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-fPIC", "-shared", "-s"]
+"""Nobody reads errno or floating-point exceptions, and without them square roots are vectors too. Nothing like
+-march=native: a wheel may be used on another machine than it was built on, and spectra.c asks what the processor
+can do. No vector is passed to a function that is not inlined, so psABI's warning is about nothing."""
+
+
+class CompilingHook(BuildHookInterface):  # type: ignore[type-arg]
+    """hatchling's, by its name in pyproject.toml."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and say in the wheel's name for which machines it is then."""
+        root = Path(self.root)
+        if version == "editable":
+            self._compile(root / SOURCE, root / LIBRARY)
+            return
+        self._folder = tempfile.mkdtemp()
+        library = Path(self._folder, "_spectra.so")
+        if self._compile(root / SOURCE, library):
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{_platform()}"
+            build_data["force_include"][str(library)] = LIBRARY
+
+    def finalize(self, version: str, _build_data: dict[str, Any], _artifact_path: str) -> None:
+        """Remove what was compiled: it is in the wheel."""
+        if version != "editable":
+            shutil.rmtree(self._folder)
+
+    def _compile(self, source: Path, library: Path) -> bool:
+        library.unlink(missing_ok=True)
+        compiler = os.environ.get("CC", "cc")
+        if compiler == "none":
+            return False
+        try:
+            subprocess.run(  # noqa: S603 - CC is the builder's own
+                [*shlex.split(compiler), *OPTIONS, str(source), "-o", str(library)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        except FileNotFoundError:
+            self.app.display_warning(f"no C compiler ({compiler}): without {source.name}, numpy does its work")
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
+            self.app.display_warning(f"{compiler} cannot compile {source.name} ({said[0]}); numpy does its work")
+        return library.is_file()
+
+
+def _platform() -> str:
+    """This machine's, as pip calls it, without a promise about which versions of Linux it fits."""
+    return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))
