@@ -22,6 +22,7 @@ from device.errors import ModelError, OidoError
 from device.hearing.models import LoadedModel, configured_model
 from device.hearing.replacement import load_replacement
 from device.listener import Listener
+from device.memory import Settling
 from device.metrics import Figures, render
 from device.notify import Notifier
 from device.publishing.discovery import birth_topic, discoveries, forgetting_message
@@ -105,6 +106,7 @@ class _Daemon:
         self._state = State(config) if given is None and origin is None else None
         self._publisher = self._make_publisher(config)
         self._metrics = ExitStack()
+        self._settling = Settling()
 
     def __enter__(self) -> Self:
         return self
@@ -145,6 +147,7 @@ class _Daemon:
         waiting = self._publisher.queued_events
         words = [self._crew.words(), f"{waiting} event(s) wait for the broker" if waiting else "", self._trouble]
         self._notifier.status("; ".join(filter(None, words)))
+        self._settling.look()
 
     def _reload(self, reread: ReadConfig) -> None:
         """Take a new configuration, or keep the old one and say why."""
@@ -185,6 +188,7 @@ class _Daemon:
         if change.metrics:
             self._serve_metrics()
         self._crew.start([self._listener(source) for source in config.source if source.name in change.start])
+        self._settling.begin()
 
     @property
     def _topics(self) -> Topics:
@@ -252,6 +256,7 @@ class _Daemon:
             self._crew.adopt(model)
         finally:
             self._changing.release()
+        self._settling.begin()
         _log.info("the model is now %s, by command", name)
         return model
 

@@ -1,24 +1,96 @@
-"""Tells glibc how to keep memory: one heap for all threads, and no buffer back to the kernel after every patch."""
+"""Tells glibc and the kernel how to keep memory: buffers stay, and what only the start needed goes."""
 
 import contextlib
 import ctypes
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From glibc's malloc.h; see mallopt(3)."""
 
 _KEPT_BYTES = 8 * 2**20
 
+_MADV_DONTNEED = 4
+"""From Linux's mman-common.h; see madvise(2)."""
+
 
 def keep_buffers() -> None:
     """Let freed memory stay with the process, up to 8 MiB.
 
-    Spectra of a patch are some hundred kilobytes, above the size that malloc maps and unmaps each time. Doing so
-    cost 250 page faults a patch and a third of the processor time of `oido classify`. The threads share one heap:
-    each would begin one of its own, half a megabyte, to save waits that the interpreter's lock saves already. Does
-    nothing where there is no mallopt (musl, macOS).
+    With numpy, spectra of a patch are some hundred kilobytes, above the size that malloc maps and unmaps each
+    time. Doing so cost 250 page faults a patch and a third of the processor time of `oido classify`. The threads
+    share one heap: each would begin one of its own, half a megabyte, to save waits that the interpreter's lock
+    saves already. Does nothing where there is no mallopt (musl, macOS).
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, 1)
+
+
+def let_go_of_the_start(smaps: Path = Path("/proc/self/smaps")) -> None:
+    """Give back free pages of the heap, and all code: what runs again comes back from the page cache by itself.
+
+    Most of the code that a start runs (imports, the runtime's check and plan of a network) never runs again, and
+    would stay mapped until the kernel is short of memory and has looked for it: 8 MB of 57, and more where
+    PortAudio has opened every plugin there is. Does nothing where there is no such file or call (macOS).
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        kernel = ctypes.CDLL(None)
+        for begin, end in clean_code(smaps.read_text(encoding="utf-8", errors="replace")):
+            kernel.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
+        kernel.malloc_trim(0)
+
+
+class Settling:
+    """Lets go of a start once, when it is over: of the program's, or of that of what was changed since.
+
+    Args:
+        after_s: by then every kind of model has answered for the first time.
+        clock: of seconds.
+        let_go: what is to be done then.
+    """
+
+    def __init__(
+        self,
+        *,
+        after_s: float = 15.0,
+        clock: Callable[[], float] = time.monotonic,
+        let_go: Callable[[], None] = let_go_of_the_start,
+    ) -> None:
+        self._after_s = after_s
+        self._clock = clock
+        self._let_go = let_go
+        self._due = math.inf
+        self.begin()
+
+    def begin(self) -> None:
+        """Something starts; of several, the last counts."""
+        self._due = self._clock() + self._after_s
+
+    def look(self) -> None:
+        """Let go, if it is time."""
+        if self._clock() >= self._due:
+            self._due = math.inf
+            self._let_go()
+
+
+def clean_code(smaps: str) -> Iterator[tuple[int, int]]:
+    """Addresses of what is executable and as it is in its file: begin and end.
+
+    Pages that were written to, as the loader does where code is not position-independent, exist nowhere else.
+
+    Args:
+        smaps: of a process, see proc(5).
+    """
+    code: tuple[int, int] | None = None
+    for line in smaps.splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):  # a mapping: addresses, rights, offset, device, inode, file
+            begin, _, end = words[0].partition("-")
+            code = (int(begin, 16), int(end, 16)) if words[1] == "r-xp" and words[4] != "0" else None
+        elif code and words[:2] == ["Anonymous:", "0"]:
+            yield code

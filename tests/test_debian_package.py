@@ -133,6 +133,15 @@ def test_it_installs_the_program_its_models_and_what_it_needs(package: Package) 
     assert models | {"usr/lib/oido/device/__main__.py", "usr/lib/oido/tiny/__init__.py"} <= package.members.keys()
 
 
+@pytest.mark.skipif(
+    shutil.which("aarch64-linux-gnu-gcc") is None, reason="there is no compiler for ARM (gcc-aarch64-linux-gnu)"
+)
+def test_the_compiled_front_end_is_for_the_packages_architecture(package: Package) -> None:
+    """Not for that of the machine that built it."""
+    library = package.root / "usr/lib/oido/device/hearing/_spectra.so"
+    assert library.read_bytes()[18:20] == (183).to_bytes(2, "little")  # EM_AARCH64 of elf.h
+
+
 @pytest.mark.parametrize(
     "pattern", [r"/tests/", r"\.pyc$", r"/RECORD$", r"/direct_url\.json$", r"lib/oido/export/"]
 )

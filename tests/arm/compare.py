@@ -147,7 +147,15 @@ def suite_report(folder: Path, failures: list[str]) -> Iterator[str]:
     packages = ", ".join(f"{name} {arms[0].document['packages'][name]}" for name in PACKAGES)
     yield f"## Debian {folder.name}: Python {python}, {libc}"
     yield ""
-    yield f"On both machines: {packages}; x86: Python {x86.document['python']}, {x86.document['libc']}."
+    front_ends = sorted({world.document["front_end"] for world in (x86, *arms)})
+    if front_ends != ["compiled"]:
+        failures.append(
+            f"{folder.name}: the front end was not compiled everywhere, but {' and '.join(front_ends)}"
+        )
+    yield (
+        f"On both machines: {packages}, the front end {' and '.join(front_ends)}; "
+        f"x86: Python {x86.document['python']}, {x86.document['libc']}."
+    )
     yield ""
     yield (
         "| processor | model | answers | largest difference in probability | same input: equal to the step | "

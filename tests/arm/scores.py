@@ -24,6 +24,7 @@ from device.hearing.models import LoadedModel, installed_models, load_model
 from device.hearing.rules import rules
 from device.hearing.runtimes import Runtime
 from device.hearing.sidecar import Sidecar
+from device.hearing.transforms import fastest
 from device.pipeline import listen
 from device.sources.base import FloatArray
 from device.sources.recording import Recording
@@ -126,6 +127,7 @@ def main() -> None:
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver()),
         "packages": dict(installed),
+        "front_end": fastest().name,
         "models": models,
     }
     (arguments.out / "scores.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
