@@ -28,7 +28,7 @@ DOT_PRODUCT = {"cortex-a53": False, "cortex-a72": False, "cortex-a76": True}
 """Whether it has the dot-product and LSE instructions."""
 
 INTRODUCTION = """\
-The same wheel ran on aarch64 under qemu and on x86-64: the two bundled recordings, a scene made of them{further}.
+One checkout ran on aarch64 under qemu and on x86-64: the two bundled recordings, a scene made of them{further}.
 
 *Probability* compares answers of the whole chain: decoding, features, network, calibration. *Same input* gives a
 network on ARM exactly the input it had on x86, so that only its kernels can differ; a step is that of the output,
