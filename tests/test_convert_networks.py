@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def test_the_sidecar_says_how_it_was_quantised(trained: Path) -> None:
     """What int8 costs, beside what is not known before calibration."""
     document = document_of(trained)
     quantisation = document["quantisation"]
-    assert quantisation["scheme"] == "int8"
+    assert quantisation["scheme"] == "int8, exact"
     assert 0 < quantisation["parity"]["mean"] <= 0.02
     assert quantisation["parity"]["int8_bytes"] == (trained / "out" / "embedder.tflite").stat().st_size
     assert document["calibration"]["method"] == "none"
@@ -238,6 +239,19 @@ def test_figures_of_held_out_features_are_reported(
     rows = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert "| equal decisions" in rows
     assert set(document_of(trained)["quantisation"]["parity"]) >= {"float_f1", "int8_f1"}
+
+
+@needs_tensorflow
+def test_what_training_held_out_is_reported_on_unasked(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `train embedder` leaves it beside the network."""
+    cache = tmp_path / "cache"
+    shutil.copytree(trained / "cache", cache)
+    patches = recorded_patches("music")[1::40]
+    np.savez(cache / "embedder/held_out.npz", patches=patches, music=np.ones(len(patches), bool))
+    assert main(["convert", "embedder", "--cache", str(cache), "--out", str(tmp_path / "out")]) == 0
+    assert f"of {len(patches)} |" in capsys.readouterr().out
 
 
 @needs_tensorflow

@@ -16,7 +16,7 @@ from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, build, de
 from export.shards import Examples
 from export.teacher import CLASSES
 from export.training.course import Course, tensorflow
-from export.training.embedder import EmbedderTraining, representative
+from export.training.embedder import EmbedderTraining, held_out, representative
 
 TINY = SIZES["tiny"]
 
@@ -149,3 +149,12 @@ def test_patches_for_conversion_are_real_ones() -> None:
     assert not np.array_equal(first, other)
     known = set(np.log(examples.mel.astype(np.float32) + np.float32(0.001)).reshape(-1, 64)[:, 0].tolist())
     assert set(first[:, :, 0].reshape(-1).tolist()) <= known
+
+
+def test_patches_to_report_on_are_of_all_scenes() -> None:
+    """With what is known of each, which conversion counts F1 by."""
+    features, music = held_out(half_music(), count=24)
+    assert features.shape == (24, 96, 64)
+    assert 0 < music.mean() < 1
+    few, _ = held_out(half_music(), count=5)
+    assert few.shape == (5, 96, 64)

@@ -23,6 +23,7 @@ from device.errors import ModelError, UsageError
 from device.hearing.sidecar import Sidecar
 from device.sources.base import FloatArray
 from export.convert import sidecar
+from export.convert.exact import exact
 from export.convert.networks import NETWORKS, YAMNET, Fitted, Network
 from export.convert.tflite import Converted, convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
@@ -47,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--held-out",
         type=Path,
         metavar="FILE.npz",
-        help="other features to report on, with an array `music` if F1 is wanted (default: the same features)",
+        help="other features to report on, with an array `music` if F1 is wanted (default: held_out.npz beside "
+        "the network, else the same features)",
     )
     option(
         "--calibration",
@@ -101,12 +103,15 @@ def run(arguments: argparse.Namespace) -> int:
     network, files = NETWORKS[arguments.model], _Files.of(arguments)
     representative, _ = _features(files.representative, network)
     held_out, truth = _features(files.held_out, network)
-    trained = load_keras(files.keras)
-    int8 = convert(trained, representative)
+    trained = network.softened(load_keras(files.keras))
+    float32 = convert_float(trained)
+    int8 = exact(convert(trained, representative), float32, representative, logit_step=network.logit_step)
     fitted = _fitted(files, network, sha256=hashlib.sha256(int8.content).hexdigest())
     inputs = network.inputs(int8, files.out, trained_on=fitted.training_data.get("embedder"))
     print(f"converted {files.keras}: ranges measured on {int8.quantisation['examples']} examples\n")
-    quantisation = dict(int8.quantisation) | _parity(files, network, trained, int8, fitted, held_out, truth)
+    quantisation = dict(int8.quantisation) | _parity(
+        files, network, trained, int8, float32, fitted, held_out, truth
+    )
     inputs |= {key: value for key, value in fitted.inputs.items() if key in inputs}
     path = _write(files, network, int8, fitted, inputs=inputs, quantisation=quantisation)
     print(f"wrote {path}" + ("" if fitted.calibrated else f"; next: oido-export calibrate {path}"))
@@ -139,11 +144,12 @@ class _Files:
         if not keras.is_file():
             raise ExportError(f"{keras}: there is no such network; oido-export train {arguments.model} makes it")
         representative: Path = arguments.representative or keras.with_name("representative.npz")
+        held_out = keras.with_name("held_out.npz")
         calibration = keras.with_name("calibration.json")
         return cls(
             keras=keras,
             representative=representative,
-            held_out=arguments.held_out or representative,
+            held_out=arguments.held_out or (held_out if held_out.exists() else representative),
             training_data=keras.with_name("training_data.json"),
             calibration=arguments.calibration or (calibration if calibration.exists() else None),
             other_python=arguments.other_python,
@@ -188,12 +194,13 @@ def _parity(
     network: Network,
     trained: Any,
     int8: Converted,
+    float32: Converted,
     fitted: Fitted,
     features: FloatArray,
     truth: npt.NDArray[np.bool_] | None,
 ) -> dict[str, Any]:
     """Print the comparisons; what the sidecar says of them."""
-    score, float32 = network.score(int8), convert_float(trained)
+    score = network.score(int8)
     decide = Decide(fitted.thresholds["balanced"], fitted.calibration)
     found = compare(
         lambda rows: network.predict(trained, rows), int8, score, features, decide, truth=truth, float32=float32

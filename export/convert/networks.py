@@ -33,6 +33,10 @@ class Network:
     """Columns of its scores, music first."""
     embedding: int = EMBEDDING
     """Values in its embedding, if it is of kind `patch`."""
+    temperature: float = 1.0
+    """What the logits of its scores are divided by; calibration makes up for it."""
+    logit_step: float | None = None
+    """What a step of these is worth; None: as measured."""
 
     def score(self, converted: Converted) -> Tensor:
         """The output with its scores.
@@ -48,6 +52,21 @@ class Network:
         outputs = said.values() if isinstance(said, Mapping) else said if isinstance(said, list) else [said]
         scores: FloatArray = next(each for each in outputs if each.shape[1:] == (len(self.labels),))
         return scores
+
+    def softened(self, trained: Any) -> Any:
+        """The Keras network, its logits divided by `temperature`: changed in place.
+
+        Raises:
+            ExportError: its scores do not come from a layer of that name.
+        """
+        if self.temperature != 1:
+            (name,) = self.labels
+            try:
+                layer = trained.get_layer(name)
+            except ValueError as error:
+                raise ExportError(f"the network has no layer {name!r} that gives its scores") from error
+            layer.set_weights([weights / self.temperature for weights in layer.get_weights()])
+        return trained
 
     def check(self, sidecar: Sidecar) -> None:
         """Read it as the device does.
@@ -83,7 +102,10 @@ class Network:
 
 
 EMBEDDER = Network("embedder", "patch", "patches", ("music", "speech"))
-ATTENTION = Network("attention", "segment", "segments", ("music",))
+ATTENTION = Network("attention", "segment", "segments", ("music",), temperature=2.0, logit_step=1 / 32)
+"""Runtimes round its products of activations each in its own way. In the end that is a step of the logit at most:
+of 1/32, it is at most two of the score, whose slope is 1/4 and whose steps are 1/256. 1/32 reaches from -4 to 4,
+and with the temperature as far as from -8 to 8."""
 YAMNET = Network("yamnet", "patch", "patches", ("music",), embedding=YAMNET_EMBEDDING)
 """Made by `export.convert.yamnet` of Google's weights and our head; the others of what our trainings leave."""
 

@@ -26,9 +26,9 @@ Predict = Callable[[FloatArray], FloatArray]
 LATENCY_PASSES = 300
 
 WANTED_STEPS = 2
-"""Runtimes that round alike differ by no more. Ours do not: XNNPACK, in ai-edge-litert, rounds the sums of each
-layer otherwise than the kernels of tflite-runtime, and what a layer makes of a step the next one makes two of. So
-this is what the mean may reach; the largest is reported."""
+"""Runtimes that round alike differ by no more, as they do with what `export.convert.exact` made. With other files
+they do not: XNNPACK, in ai-edge-litert, rounds the sums of each layer otherwise than tflite-runtime, and what a
+layer makes of a step the next one makes two of. So this is what the mean may reach; the largest is reported."""
 
 _PROBE_TIMEOUT_S = 600
 

@@ -177,6 +177,8 @@ def run(arguments: argparse.Namespace) -> int:
     ).run()
     deployable(trained, size).save(folder / "model.keras")
     np.savez(folder / "representative.npz", patches=representative(training, seed=arguments.seed))
+    patches, music = held_out(validation)
+    np.savez(folder / "held_out.npz", patches=patches, music=music)
     about = {
         "corpus": version,
         "scenes": len(training),
@@ -187,6 +189,13 @@ def run(arguments: argparse.Namespace) -> int:
     (folder / "training_data.json").write_text(json.dumps(about, indent=2) + "\n")
     print(f"wrote {folder / 'model.keras'}; next: oido-export convert embedder")
     return 0
+
+
+def held_out(examples: Examples, *, count: int = 3_000) -> tuple[FloatArray, np.ndarray]:
+    """(n, 96, 64) patches, spread over all, and (n,) whether there is music, which is known of each."""
+    patches, music, _ = _checked_patches(examples)
+    chosen = np.unique(np.linspace(0, len(patches) - 1, min(count, len(patches))).astype(int))
+    return patches[chosen], music[chosen]
 
 
 def representative(examples: Examples, *, seed: int, count: int = 500) -> FloatArray:
