@@ -2,8 +2,8 @@
 
 XNNPACK (in ai-edge-litert) rounds the sum of a layer once, after multiplying it in float32; TFLite's own kernels
 (all that tflite-runtime has for int8) round it twice, in whole numbers. They differ where a sum comes close to a
-half: one activation in a few hundred, by one step, of which the next layers make up to sixteen. And `MEAN` they
-round differently for one sum of six in six.
+half: one activation in a few hundred, by one step, of which the next layers make up to sixteen. The mean of six
+places they round differently in one case of six.
 
 So no sum ever comes close to a half. Multipliers are powers of two, weights multiples of 4, and biases leave 2
 over when divided by 4; padding and zero points add nothing but more multiples of 4. A sum is then 4 a + 2, and
@@ -49,6 +49,8 @@ ROWS = 40_000
 """As many places of all examples' images are looked at."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_OTHERS = ("BATCH_MATMUL", "LOGISTIC", "MAX_POOL_2D", "MEAN", "RESHAPE", "SOFTMAX", "TRANSPOSE")
+"""What else may be there: it moves values, is the same in all runtimes, is replaced, or is spoken of above."""
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_VERSION = 3
 """That of int8 with a scale for each channel."""
@@ -74,6 +76,8 @@ def exact(
     linear, wanted = network.operators(*LINEAR), trained.operators(*LINEAR)
     if [network.shape(op.inputs[1]) for op in linear] != [trained.shape(op.inputs[1]) for op in wanted]:
         raise ExportError("the int8 network and the float32 one have other layers; convert both of the same")
+    if odd := network.others(*LINEAR, *_OTHERS):
+        raise ExportError(f"{', '.join(odd)} cannot be made exact, as far as is known here")
     for op in network.operators("MEAN"):
         _make_convolution(network, op)
     if logit_step is not None:
@@ -140,6 +144,8 @@ def _tasks(
         yield Task(weights, bias, *(_some(each.reshape(-1, inputs)) for each in (heard, given)))
         return
     options = op.builtinOptions
+    if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
+        raise ExportError("a convolution that skips places cannot be made exact")
     wide = {
         "kernel": weights.shape[1:3],
         "strides": (options.strideH, options.strideW),
@@ -182,7 +188,7 @@ def _make_convolution(network: "_File", op: Any) -> None:
         network.quantisation(op.outputs[0])[0],
         height * width,
     )
-    # No range is lost but 5 %, which is less than what lies between the examples and all sound.
+    # At most 5 % of the range that was measured is cut off.
     exponent = max(LEAST_HALVINGS, np.ceil(np.log2(0.95 * out_scale * GRID * places / scale)))
     out.shape = [1, 1, 1, channels]
     network.set_scales(op.outputs[0], np.array([scale * 2.0**exponent / (GRID * places)]))
@@ -231,6 +237,10 @@ class _File:
     def operators(self, *names: str) -> list[Any]:
         """Those with these names, in their order."""
         return [op for op in self._graph.operators if self.name(op) in names]
+
+    def others(self, *names: str) -> list[str]:
+        """Names of operators that are none of these."""
+        return sorted({self.name(op) for op in self._graph.operators} - {*names})
 
     def remove(self, op: Any) -> None:
         """Leave an operator out."""
