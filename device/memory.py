@@ -64,7 +64,6 @@ class Settling:
         self._after_s = after_s
         self._clock = clock
         self._let_go = let_go
-        self._due = math.inf
         self.begin()
 
     def begin(self) -> None:

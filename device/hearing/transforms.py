@@ -51,7 +51,7 @@ class NumpyTransform:
         if (signal.size, frames) != (self._bench.signal.size, len(self._bench.framed)):
             self._bench = _Bench.of(signal.size, frames, self._parameters)
         bench = self._bench
-        mel = np.zeros((frames, self._parameters.mel_bands), np.float32)
+        mel = np.empty((frames, self._parameters.mel_bands), np.float32)
         if not frames:
             return Spectra(np.abs(bench.single), mel)
         bench.signal[:] = signal

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from device.sources.base import FloatArray
 from export.comparison.segments import Segments
 from export.convert.parity import parity
 from export.convert.sidecar import replace
 from export.estimators import choosing
 from export.estimators.base import Estimator, ModelFile, Standardisation
 from export.metrics import package_weights
+from export.spread import spread
 
 EXAMPLES = 200
 """Training rows on which a network's int8 ranges are measured."""
@@ -68,7 +68,7 @@ class Fits:
         begun_s = time.monotonic()
         fitted = estimator.fit(x, training.music, weight=weight, groups=training.package, seed=self.seed)
         fit_s = time.monotonic() - begun_s
-        file = fitted.convert(_spread(x, EXAMPLES))
+        file = fitted.convert(x[spread(len(x), EXAMPLES)])
         kept = parity(fitted, file, checked.read(estimator.reads))
         parameters = {
             **fitted.parameters,
@@ -106,12 +106,6 @@ def described(value: Any) -> Iterator[str]:
 def _source(value: Any) -> str:
     """Of the module in which a class or function stands."""
     return inspect.getsource(sys.modules[value.__module__])
-
-
-def _spread(x: FloatArray, rows: int) -> FloatArray:
-    """So many rows, or all, evenly from the first to the last: takes stand side by side."""
-    chosen: FloatArray = x[np.unique(np.linspace(0, len(x) - 1, min(rows, len(x))).astype(int))]
-    return chosen
 
 
 def _write(path: Path, fit: Fit) -> None:

@@ -27,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from device.sources.base import FloatArray
-from export.convert.rounding import Float64, Rounded, Task, rounded, windows
-from export.convert.tflite import Converted, describe
+from export.convert.rounding import Float64, Task, rounded, windows
+from export.convert.tflite import Converted, as_steps, describe, load_tensorflow, open_interpreter
 from export.errors import ExportError
+from export.spread import spread
 
 GRID, REST = 4, 2
 """Weights are multiples of the one; biases leave the other over."""
@@ -83,7 +84,7 @@ def exact(
     if logit_step is not None:
         for op in network.operators("LOGISTIC"):
             network.set_quantisation(op.inputs[0], logit_step, 0)
-    chosen = features[np.unique(np.linspace(0, len(features) - 1, min(EXAMPLES, len(features))).astype(int))]
+    chosen = features[spread(len(features), EXAMPLES)]
     read = trained.activations([op.inputs[0] for op in wanted], chosen)
     for op, like, heard in zip(linear, wanted, read, strict=True):
         weights = trained.floats(like.inputs[1])
@@ -116,10 +117,11 @@ def _choose(
     # The multiplier, scale * weight scale / out_scale, is 2**exponent.
     unit = GRID * out_scale / scale
     found = [rounded(task, unit=unit, top=TOP, each=each) for task in tasks]
-    if max(part.exponents.max() for part in found) > -LEAST_HALVINGS:
+    exponents = np.concatenate([part.exponents for part in found])
+    if exponents.max() > -LEAST_HALVINGS:
         raise ExportError("a layer's weights are too large for its output: it cannot be made exact")
     integers = np.concatenate([part.integers for part in found])
-    weight_scales = np.concatenate([_weight_scales(part, unit) for part in found])
+    weight_scales = out_scale / scale * 2.0**exponents
     sums = np.concatenate([part.bias for part in found]) / (scale * weight_scales)
     network.write(bias_place, (GRID * np.round((sums - REST) / GRID) + REST).astype(np.int32))
     shape = network.shape(weight_place)
@@ -128,11 +130,6 @@ def _choose(
     kept = weight_scales if each else weight_scales[:1]
     network.set_scales(weight_place, kept)
     network.set_scales(bias_place, scale * kept)
-
-
-def _weight_scales(part: Rounded, unit: float) -> Float64:
-    scales: Float64 = unit / GRID * 2.0**part.exponents
-    return scales
 
 
 def _tasks(
@@ -166,7 +163,7 @@ def _tasks(
 
 def _some(rows: Float64) -> Float64:
     """No more than are needed, the same of all."""
-    kept: Float64 = rows[np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))]
+    kept: Float64 = rows[spread(len(rows), ROWS)]
     return kept
 
 
@@ -210,13 +207,9 @@ class _File:
     """A TFLite file that can be changed: the objects of its schema, by TensorFlow's own reader."""
 
     def __init__(self, content: bytes) -> None:
-        try:
-            self._files = importlib.import_module("tensorflow.lite.tools.flatbuffer_utils")
-            self.schema: Any = importlib.import_module("tensorflow.lite.python.schema_py_generated")
-        except ImportError as error:
-            raise ExportError(
-                f"converting a network needs TensorFlow: pip install 'oido[train]' ({error})"
-            ) from error
+        load_tensorflow()
+        self._files = importlib.import_module("tensorflow.lite.tools.flatbuffer_utils")
+        self.schema: Any = importlib.import_module("tensorflow.lite.python.schema_py_generated")
         self._model = self._files.read_model_from_bytearray(bytearray(content))
         (self._graph,) = self._model.subgraphs
         codes = vars(self.schema.BuiltinOperator)
@@ -231,8 +224,7 @@ class _File:
 
     def name(self, op: Any) -> str:
         """Of an operator, as the schema has it."""
-        code = self._model.operatorCodes[op.opcodeIndex]
-        return str(self._names[max(code.builtinCode, code.deprecatedBuiltinCode)])
+        return self._named(self._model.operatorCodes[op.opcodeIndex])
 
     def operators(self, *names: str) -> list[Any]:
         """Those with these names, in their order."""
@@ -249,7 +241,7 @@ class _File:
     def code(self, name: str, version: int) -> int:
         """The place of an operator's code, which is written if it is not there."""
         for place, code in enumerate(self._model.operatorCodes):
-            if self._names[max(code.builtinCode, code.deprecatedBuiltinCode)] == name and code.version >= version:
+            if self._named(code) == name and code.version >= version:
                 return place
         code = self.schema.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = getattr(self.schema.BuiltinOperator, name)
@@ -310,24 +302,19 @@ class _File:
 
     def activations(self, places: Sequence[int], features: FloatArray) -> list[Float64]:
         """What these tensors hold for each of the features, in steps if it is an int8 network: (n, ...) each."""
-        module = importlib.import_module("ai_edge_litert.interpreter")
-        interpreter = module.Interpreter(
-            model_content=self.content(),
-            num_threads=1,
-            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
+        interpreter = open_interpreter(self.content(), keep_all=True)
         (given,) = interpreter.get_input_details()
         scale, zero = given["quantization"]
         held: list[list[npt.NDArray[Any]]] = [[] for _ in places]
-        for each in features:
-            steps = np.clip(np.round(each / scale) + zero, -128, 127) if scale else each
-            interpreter.set_tensor(given["index"], steps.astype(given["dtype"])[None])
+        for each in as_steps(features, scale=scale, zero_point=zero) if scale else features:
+            interpreter.set_tensor(given["index"], each[None])
             interpreter.invoke()
             for kept, place in zip(held, places, strict=True):
                 kept.append(interpreter.get_tensor(place))
         return [np.concatenate(kept).astype(np.float64) for kept in held]
+
+    def _named(self, code: Any) -> str:
+        return str(self._names[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
     def _buffer(self, place: int) -> Any:
         return self._model.buffers[self.tensor(place).buffer]

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from device.sources.base import FloatArray
 from export.errors import ExportError
+from export.spread import spread
 
 EXAMPLES = 200
 """Real examples from which ranges are measured: 20 gave the same loss as 1000."""
@@ -94,7 +96,7 @@ def convert(
             convert it.
     """
     features = _checked(model, representative)
-    chosen = features[np.unique(np.linspace(0, len(features) - 1, min(examples, len(features))).astype(int))]
+    chosen = features[spread(len(features), examples)]
 
     def quantised(converter: Any, tensorflow: Any) -> None:
         converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
@@ -106,7 +108,7 @@ def convert(
 
     content = _convert(model, outputs, quantised)
     _check_whole(content)
-    about = {"scheme": "int8", "examples": len(chosen), "tensorflow": str(_tensorflow().__version__)}
+    about = {"scheme": "int8", "examples": len(chosen), "tensorflow": str(load_tensorflow().__version__)}
     return describe(content, about)
 
 
@@ -133,7 +135,7 @@ def describe(content: bytes, quantisation: Mapping[str, Any]) -> Converted:
     Raises:
         ExportError: ai-edge-litert is missing, or the file does not name its inputs and outputs.
     """
-    interpreter = _interpreter(content)
+    interpreter = open_interpreter(content)
     signatures = list(interpreter.get_signature_list())
     if len(signatures) != 1:
         raise ExportError(
@@ -148,13 +150,21 @@ def describe(content: bytes, quantisation: Mapping[str, Any]) -> Converted:
     )
 
 
+def as_steps(features: FloatArray, *, scale: float, zero_point: int) -> npt.NDArray[np.int8]:
+    """Features as an int8 network stores them; what is beyond its range is the nearest that it has."""
+    limits = np.iinfo(np.int8)
+    rounded = np.rint(features / np.float32(scale)) + zero_point
+    steps: npt.NDArray[np.int8] = np.clip(rounded, limits.min, limits.max).astype(np.int8)
+    return steps
+
+
 def load_keras(path: Any) -> Any:
     """A network from a `.keras` file, without what only its training needed.
 
     Raises:
         ExportError: TensorFlow is missing, or it cannot be read.
     """
-    _tensorflow()
+    load_tensorflow()
     import keras  # noqa: PLC0415 - seconds to import
 
     try:
@@ -163,7 +173,12 @@ def load_keras(path: Any) -> Any:
         raise ExportError(f"{path}: cannot read it as a Keras network: {_first_line(error)}") from error
 
 
-def _tensorflow() -> Any:
+def load_tensorflow() -> Any:
+    """The module, which is imported here.
+
+    Raises:
+        ExportError: it is missing.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it chats
     logging.getLogger("tensorflow").setLevel(logging.WARNING)  # the same
     try:
@@ -201,7 +216,7 @@ def _convert(model: Any, outputs: Sequence[str] | None, settings: Any) -> bytes:
     That gives tensors fixed shapes, without which attention needs operations that the oldest runtime lacks, and
     keeps the names of the outputs.
     """
-    tensorflow = _tensorflow()
+    tensorflow = load_tensorflow()
     import keras  # noqa: PLC0415 - seconds to import
 
     specification = tensorflow.TensorSpec((1, *_input_shape(model)), tensorflow.float32, name=model.inputs[0].name)
@@ -234,8 +249,16 @@ def _named(model: Any, features: Any, outputs: Sequence[str] | None) -> dict[str
     return {name: named[name] for name in outputs or named}
 
 
-def _interpreter(content: bytes) -> Any:
-    """The file in the device's runtime, its operations as they were written."""
+def open_interpreter(content: bytes, *, keep_all: bool = False) -> Any:
+    """The file in the device's runtime, its operations as they were written.
+
+    Args:
+        content: the file.
+        keep_all: whether what lies between input and output can be read after a pass.
+
+    Raises:
+        ExportError: ai-edge-litert is missing.
+    """
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError as error:  # not tflite-runtime: it cannot be imported after TensorFlow
@@ -246,6 +269,7 @@ def _interpreter(content: bytes) -> Any:
         model_content=content,
         num_threads=1,
         experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=keep_all,
     )
     interpreter.allocate_tensors()
     return interpreter
@@ -258,7 +282,7 @@ def _check_whole(content: bytes) -> None:
         ExportError: something is.
     """
     kinds = {
-        detail["name"]: np.dtype(detail["dtype"]).name for detail in _interpreter(content).get_tensor_details()
+        detail["name"]: np.dtype(detail["dtype"]).name for detail in open_interpreter(content).get_tensor_details()
     }
     odd = [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _WHOLE]
     if odd:

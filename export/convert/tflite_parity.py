@@ -16,7 +16,7 @@ from device.hearing.runtimes import Runtime, open_runtime
 from device.hearing.sidecar import Calibration
 from device.sources.base import FloatArray
 from export.convert import tflite_probe
-from export.convert.tflite import Converted, Tensor
+from export.convert.tflite import Converted, Tensor, as_steps
 from export.errors import ExportError
 from export.metrics import f1
 
@@ -212,7 +212,8 @@ def compare_runtimes(
         ExportError: a Python cannot run it; or the runtimes differ by more than `WANTED_STEPS` in the mean, which
             is no rounding: the file holds an operation that one of them gets wrong.
     """
-    steps = _as_steps(features, next(iter(int8.inputs.values())))
+    (given,) = int8.inputs.values()
+    steps = as_steps(features, scale=given.scale, zero_point=given.zero_point)
     with tempfile.TemporaryDirectory(prefix="oido-parity-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(int8.content)
@@ -238,13 +239,6 @@ def compare_runtimes(
             "the file holds an operation that one of them gets wrong"
         )
     return found
-
-
-def _as_steps(features: FloatArray, tensor: Tensor) -> npt.NDArray[np.int8]:
-    limits = np.iinfo(np.int8)
-    rounded = np.rint(features / np.float32(tensor.scale)) + tensor.zero_point
-    steps: npt.NDArray[np.int8] = np.clip(rounded, limits.min, limits.max).astype(np.int8)
-    return steps
 
 
 def _probe(python: Path, folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deploya
 from export.metrics import f1
 from export.scenes import FRAMES, HOP_FRAMES
 from export.shards import Examples
+from export.spread import spread
 from export.training.course import Course, Pace, Record, in_batches, tensorflow
 from export.training.data import cache, scenes
 
@@ -194,7 +195,7 @@ def run(arguments: argparse.Namespace) -> int:
 def held_out(examples: Examples, *, count: int = 3_000) -> tuple[FloatArray, np.ndarray]:
     """(n, 96, 64) patches, spread over all, and (n,) whether there is music, which is known of each."""
     patches, music, _ = _checked_patches(examples)
-    chosen = np.unique(np.linspace(0, len(patches) - 1, min(count, len(patches))).astype(int))
+    chosen = spread(len(patches), count)
     return patches[chosen], music[chosen]
 
 

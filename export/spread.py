@@ -1,0 +1,14 @@
+"""A few of many, evenly from the first to the last: what stands side by side is alike."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def spread(rows: int, count: int) -> npt.NDArray[np.intp]:
+    """Places of so many rows, or of all where there are no more, each once and in their order.
+
+    Args:
+        rows: that there are.
+        count: that are wanted.
+    """
+    return np.unique(np.linspace(0, rows - 1, min(count, rows)).astype(np.intp))
