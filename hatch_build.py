@@ -1,7 +1,7 @@
 """Compiles the front end's transform (device/hearing/spectra.c) into the wheel, where there is a C compiler.
 
 The compiler is the one that CC names, or cc. Without one, or with CC=none, the wheel is made without it, for any
-machine, and the device computes the same with numpy in three times the time. For another machine, CC names a
+machine, and the device computes the same with numpy in twice the time. For another machine, CC names a
 compiler for it, and _PYTHON_HOST_PLATFORM, which Python itself reads, the machine (`linux-aarch64`).
 """
 

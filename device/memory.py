@@ -35,7 +35,7 @@ def let_go_of_the_start(smaps: Path = Path("/proc/self/smaps")) -> None:
     """Give back free pages of the heap, and all code: what runs again comes back from the page cache by itself.
 
     Most of the code that a start runs (imports, the runtime's check and plan of a network) never runs again, and
-    would stay mapped until the kernel is short of memory and has looked for it: 8 MB of 57, and more where
+    would stay mapped until the kernel is short of memory and has looked for it: 14 MB of 57, and more where
     PortAudio has opened every plugin there is. Does nothing where there is no such file or call (macOS).
     """
     with contextlib.suppress(OSError, AttributeError):

@@ -124,7 +124,7 @@ def findings(
 
 def front_end(transform: str) -> Finding:
     """How spectra are computed: with a transform of this name."""
-    slower = ", in three times the time of compiled code: with a C compiler (apt install gcc), install oido again"
+    slower = ", in twice the time of compiled code: with a C compiler (apt install gcc), install oido again"
     return Finding("front end", ok=True, text=transform + slower * (transform == "numpy"))
 
 

@@ -40,7 +40,7 @@ def load_kernel(library: Path = LIBRARY) -> Kernel | None:
 
 
 class CompiledTransform:
-    """As `NumpyTransform`, within float32's rounding of the magnitudes, and in a third of the time.
+    """As `NumpyTransform`, within float32's rounding of the magnitudes, and in less than half of the time.
 
     Raises:
         ValueError: spectra.c was not written for frames of this size.

@@ -1,7 +1,7 @@
 /* The front end's transform: windowed frames of a signal -> magnitudes of their spectra and of the mel bands.
 
-   It is what numpy_transform.py says with arrays, frame for frame, in about a third of the time: several frames
-   go through each instruction side by side, one to a lane of the processor's vectors, and nothing between signal and
+   It is what transforms.py says with arrays, frame for frame, in less than half of the time: several frames go
+   through each instruction side by side, one to a lane of the processor's vectors, and nothing between signal and
    bands is written out. All up to the magnitude is in double precision, for the reason given there.
 
    The build compiles it where there is a compiler (hatch_build.py); compiled.py calls it. It calls nothing itself,
