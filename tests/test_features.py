@@ -110,7 +110,7 @@ def test_blocks_of_any_size_give_the_same_frames(new: NewFrontEnd, block: int) -
 def test_frame_count(new: NewFrontEnd, samples: int, frames: int) -> None:
     """Frame k needs samples up to 160 k + 400, no more."""
     spectra = new().feed(np.zeros(samples, np.float32))
-    assert (spectra.mel.shape, spectra.magnitude.shape) == ((frames, 64), (frames, 257))
+    assert spectra.mel.shape == (frames, 64)
 
 
 def test_each_frame_is_computed_once(new: NewFrontEnd) -> None:

@@ -57,7 +57,7 @@ class TimedSpectra(Spectra):
     _watch: Stopwatch
 
     def __init__(self, spectra: Spectra, watch: Stopwatch) -> None:
-        super().__init__(spectra.magnitude, spectra.mel)
+        super().__init__(spectra.mel)
         object.__setattr__(self, "_watch", watch)  # the class is frozen
 
     def log_mel(self, log_offset: float = LOG_MEL.log_offset) -> FloatArray:

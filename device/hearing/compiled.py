@@ -34,7 +34,7 @@ def load_kernel(library: Path = LIBRARY) -> Kernel | None:
     if not loaded.oido_is_supported():
         return None
     kernel = loaded.oido_spectra
-    kernel.argtypes = [ctypes.c_void_p, ctypes.c_int64, *3 * [ctypes.c_void_p]]
+    kernel.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
     kernel.restype = None
     return kernel
 
@@ -52,7 +52,7 @@ class CompiledTransform:
         if not self.fits(parameters):
             raise ValueError(f"spectra.c does not compute {parameters}")
         self._kernel = kernel
-        self._shape = (parameters.fft_size // 2 + 1, parameters.mel_bands)
+        self._bands = parameters.mel_bands
         roots = np.exp(-2j * np.pi * np.arange(parameters.fft_size) / parameters.fft_size)
         weights = np.ascontiguousarray(mel_weights(parameters).T)
         heard = [np.flatnonzero(band) for band in weights]
@@ -81,10 +81,9 @@ class CompiledTransform:
         """
         if signal.dtype != np.float32 or not signal.flags.c_contiguous or signal.size < _samples(frames):
             raise ValueError(f"{frames} frames are not in a {signal.dtype} signal of {signal.size} samples")
-        bins, bands = self._shape
-        magnitude, mel = np.empty((frames, bins), np.float32), np.empty((frames, bands), np.float32)
-        self._kernel(signal.ctypes.data, frames, self._address, magnitude.ctypes.data, mel.ctypes.data)
-        return Spectra(magnitude, mel)
+        mel = np.empty((frames, self._bands), np.float32)
+        self._kernel(signal.ctypes.data, frames, self._address, mel.ctypes.data)
+        return Spectra(mel)
 
 
 def _samples(frames: int) -> int:

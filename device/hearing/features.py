@@ -70,8 +70,6 @@ def hann_window(samples: int) -> npt.NDArray[np.float64]:
 class Spectra:
     """Consecutive 10 ms frames."""
 
-    magnitude: FloatArray
-    """(frames, 257): the FFT's magnitude, bins 31.25 Hz apart."""
     mel: FloatArray
     """(frames, 64): mel band magnitudes, before the logarithm."""
 

@@ -53,14 +53,14 @@ class NumpyTransform:
         bench = self._bench
         mel = np.empty((frames, self._parameters.mel_bands), np.float32)
         if not frames:
-            return Spectra(np.abs(bench.single), mel)
+            return Spectra(mel)
         bench.signal[:] = signal
         np.multiply(bench.framed, self._window, out=bench.windowed)
         bench.single[...] = np.fft.rfft(bench.padded)
         magnitude: FloatArray = np.abs(bench.single)
         for group in self._groups:
             np.matmul(magnitude[:, group.bins], group.weights, out=mel[:, group.bands])
-        return Spectra(magnitude, mel)
+        return Spectra(mel)
 
 
 _GROUPS = (slice(0, 40), slice(40, 64))
