@@ -49,14 +49,8 @@ KINDS: Mapping[Kind, float] = {
 }
 """How often each is put together."""
 
-_OTHERS: Mapping[Part, float] = {
-    "speech": 0.46,
-    "effects": 0.21,
-    "ambience": 0.19,
-    "synthetic": 0.08,
-    "tonal": 0.06,
-}
-_BACKGROUNDS: Mapping[Part, float] = {"ambience": 0.48, "effects": 0.24, "synthetic": 0.22, "tonal": 0.06}
+_OTHERS: Mapping[Part, float] = {"speech": 0.48, "effects": 0.22, "ambience": 0.2, "synthetic": 0.1}
+_BACKGROUNDS: Mapping[Part, float] = {"ambience": 0.5, "effects": 0.25, "synthetic": 0.25}
 
 _SPEECH_OVER_MUSIC_DB = (-10.0, 12.0)
 """Music relative to the speech over it."""

@@ -17,7 +17,7 @@ from device.hearing.features import LOG_MEL
 from device.hearing.front_end import FrontEnd
 from export import scenes
 from export import teacher as teacher_module
-from export.corpus import augment, codecs, speech, synthetic, tonal
+from export.corpus import augment, codecs, speech, synthetic
 from export.corpus import pools as pools_module
 from export.corpus.pools import Part, Pool
 from export.errors import ExportError
@@ -172,7 +172,7 @@ def fingerprint(extra: Iterable[Sound] = ()) -> str:
         extra: sounds that are not in the corpus, and so not in its version; some need a program that not
             every machine has.
     """
-    makers = (scenes, augment, codecs, pools_module, speech, synthetic, tonal, teacher_module)
+    makers = (scenes, augment, codecs, pools_module, speech, synthetic, teacher_module)
     sources = b"".join(Path(inspect.getfile(maker)).read_bytes() for maker in makers)
     names = "\n".join(sound.package for sound in extra)
     return hashlib.sha256(sources + names.encode()).hexdigest()[:12]

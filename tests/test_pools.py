@@ -17,7 +17,7 @@ from export.corpus.recipe import Label
 from export.corpus.streams import Clip, Stream
 from export.errors import ExportError
 
-PARTS: tuple[Part, ...] = ("music", "speech", "ambience", "effects", "synthetic", "tonal")
+PARTS: tuple[Part, ...] = ("music", "speech", "ambience", "effects", "synthetic")
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -145,13 +145,12 @@ def test_the_corpus_is_sorted_into_parts(tmp_path: Path) -> None:
         stream(tmp_path, "game", "no_music", "speech impact ambience ui"),
         stream(tmp_path, "ambience/rain", "no_music", "rain"),
     ]
-    assert found(pools(streams, [Made("espeak/en"), Made("synthetic/hum"), Made("tonal/bells")])) == {
+    assert found(pools(streams, [Made("espeak/en"), Made("synthetic/hum")])) == {
         "music": {"band": 3_200},
         "speech": {"game": 1_600, "espeak/en": 16_000},
         "effects": {"game": 3_200},
         "ambience": {"game": 1_600, "ambience/rain": 1_600},
         "synthetic": {"synthetic/hum": 16_000},
-        "tonal": {"tonal/bells": 16_000},
     }
 
 

@@ -35,7 +35,6 @@ def small_pools() -> dict[Part, Pool]:
         "ambience": Pool("ambience", [track("rain", noise(12.0, seed=4))]),
         "effects": Pool("effects", [track("game", noise(1.5, seed=5))]),
         "synthetic": Pool("synthetic", [track("synthetic/hiss", noise(12.0, level_dbfs=-50, seed=6))]),
-        "tonal": Pool("tonal", [track("tonal/horn", chord(12.0, frequencies_hz=(440.0,)))]),
     }
 
 

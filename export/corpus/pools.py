@@ -17,7 +17,7 @@ from export.corpus.streams import Stream
 from export.errors import ExportError
 from export.features import Sound
 
-Part = Literal["music", "speech", "ambience", "effects", "synthetic", "tonal"]
+Part = Literal["music", "speech", "ambience", "effects", "synthetic"]
 
 _GAP_S = (0.1, 1.5)
 """Silence between repetitions of a package that is shorter than what is wanted of it."""
@@ -28,14 +28,10 @@ _SPEEDS: Mapping[Part, tuple[float, float]] = {
     "ambience": (0.75, 1.3),
     "effects": (0.75, 1.3),
     "synthetic": (1.0, 1.0),
-    "tonal": (0.75, 1.3),
 }
 """How much slower or faster, and with it lower or higher, a piece may be played."""
 
 _SPEED_CHANCE = 0.5
-
-_MADE: Mapping[str, Part] = {"espeak": "speech", "synthetic": "synthetic", "tonal": "tonal"}
-"""What is synthesised, by the first part of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
 
     Args:
         streams: of one split; `mixed` ones are left out, since nobody knows what is heard when.
-        extra: synthesised sounds, `espeak/...`, `synthetic/...` or `tonal/...`, all no music.
+        extra: synthesised sounds, `espeak/...` or `synthetic/...`, all no music.
 
     Raises:
         ExportError: there is no music, no speech or nothing else.
@@ -108,7 +104,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
                 whole[begin : begin + round(clip.duration_s * SAMPLE_RATE)]
             )
     for sound in extra:
-        part = _MADE[sound.package.partition("/")[0]]
+        part: Part = "speech" if sound.package.startswith("espeak/") else "synthetic"
         gathered[part][sound.package].append(_to_16_bit(sound.read()))
     found = {
         part: Pool(part, [Track(package, np.concatenate(pieces)) for package, pieces in sorted(packages.items())])

@@ -8,7 +8,6 @@ from export.corpus.dataset import cache_directory, find_corpus, load_corpus, pre
 from export.corpus.pools import pools
 from export.corpus.speech import synthetic_speech
 from export.corpus.synthetic import synthetic_sounds
-from export.corpus.tonal import tonal_sounds
 from export.features import SEED, Sound
 from export.shards import Examples, fingerprint, make
 from export.teacher import YamnetTeacher
@@ -32,7 +31,7 @@ def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
     The validation scenes do not depend on `--seed`.
     """
     corpus = load_corpus(find_corpus(arguments.corpus))
-    extra: list[Sound] = [*synthetic_speech(), *synthetic_sounds(), *tonal_sounds()]
+    extra: list[Sound] = [*synthetic_speech(), *synthetic_sounds()]
     version = f"{corpus.version}-{fingerprint(extra)}"
     folder = cache(arguments) / f"scenes-{version}"
     teacher = partial(YamnetTeacher, yamnet(arguments))
