@@ -16,9 +16,9 @@ from device.sources.base import FloatArray
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES, build
 from export.estimators.embedder import EMBEDDING
+from export.frameworks import tensorflow
 from export.scenes import LABELLED
 from export.training.attention import Best, segments, train
-from export.training.course import tensorflow
 
 Data = tuple[FloatArray, FloatArray]
 
@@ -27,7 +27,7 @@ Data = tuple[FloatArray, FloatArray]
 def keras() -> Any:
     """Keras on TensorFlow, imported here and not above, so that its warnings are the tests' own."""
     pytest.importorskip("tensorflow", reason="networks are trained with TensorFlow, which is not installed")
-    tensorflow()
+    tensorflow("training a network")
     import keras as module  # noqa: PLC0415 - see above
 
     return module

@@ -1,6 +1,5 @@
 """export.training.course: a course can be stopped at any time and gone on with. No network is needed for that."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from export.errors import ExportError
-from export.training.course import Course, Pace, Record, in_batches, tensorflow
+from export.training.course import Course, Pace, Record, in_batches
 
 COURSE = Course(steps=1000, batch=8, peak_rate=3e-3, warm_up=100)
 
@@ -159,10 +158,3 @@ def test_rows_come_in_pieces() -> None:
     """All of them, in order."""
     rows = np.arange(7)
     assert [piece.tolist() for piece in in_batches(rows, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
-
-
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
-def test_whoever_lacks_tensorflow_is_told_how_to_get_it() -> None:
-    """In one sentence."""
-    with pytest.raises(ExportError, match=r"needs TensorFlow: pip install 'oido\[train\]'"):
-        tensorflow()

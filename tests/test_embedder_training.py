@@ -13,9 +13,10 @@ from training_fakes import examples_of
 from device.sources.base import FloatArray
 from export.errors import ExportError
 from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, build, deployable
+from export.frameworks import tensorflow
 from export.shards import Examples
 from export.teacher import CLASSES
-from export.training.course import Course, tensorflow
+from export.training.course import Course
 from export.training.embedder import EmbedderTraining, held_out, representative
 
 TINY = SIZES["tiny"]
@@ -27,7 +28,7 @@ COURSE = Course(steps=20, batch=16, peak_rate=1e-2, warm_up=4, average=0.8, save
 def keras() -> Any:
     """Keras on TensorFlow, imported here and not above, so that its warnings are the tests' own."""
     pytest.importorskip("tensorflow", reason="networks are trained with TensorFlow, which is not installed")
-    tensorflow()
+    tensorflow("training a network")
     import keras as module  # noqa: PLC0415 - see above
 
     return module

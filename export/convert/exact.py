@@ -28,8 +28,9 @@ import numpy.typing as npt
 
 from device.sources.base import FloatArray
 from export.convert.rounding import Float64, Task, rounded, windows
-from export.convert.tflite import Converted, as_steps, describe, load_tensorflow, open_interpreter
+from export.convert.tflite import Converted, as_steps, describe, open_interpreter
 from export.errors import ExportError
+from export.frameworks import tensorflow
 from export.spread import spread
 
 GRID, REST = 4, 2
@@ -207,7 +208,7 @@ class _File:
     """A TFLite file that can be changed: the objects of its schema, by TensorFlow's own reader."""
 
     def __init__(self, content: bytes) -> None:
-        load_tensorflow()
+        tensorflow("converting a network")
         self._files = importlib.import_module("tensorflow.lite.tools.flatbuffer_utils")
         self.schema: Any = importlib.import_module("tensorflow.lite.python.schema_py_generated")
         self._model = self._files.read_model_from_bytearray(bytearray(content))

@@ -9,8 +9,6 @@ into its output. relu6 loses less than relu (mean difference in score 0.008 agai
 import contextlib
 import importlib
 import io
-import logging
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import numpy.typing as npt
 
 from device.sources.base import FloatArray
 from export.errors import ExportError
+from export.frameworks import tensorflow
 from export.spread import spread
 
 EXAMPLES = 200
@@ -98,17 +97,21 @@ def convert(
     features = _checked(model, representative)
     chosen = features[spread(len(features), examples)]
 
-    def quantised(converter: Any, tensorflow: Any) -> None:
-        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    def quantised(converter: Any, tf: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([example[None]] for example in chosen)
-        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
         # Otherwise FULLY_CONNECTED is written in a version that tflite-runtime 2.14 refuses or gets wrong.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001 - no other way
 
     content = _convert(model, outputs, quantised)
     _check_whole(content)
-    about = {"scheme": "int8", "examples": len(chosen), "tensorflow": str(load_tensorflow().__version__)}
+    about = {
+        "scheme": "int8",
+        "examples": len(chosen),
+        "tensorflow": str(tensorflow("converting a network").__version__),
+    }
     return describe(content, about)
 
 
@@ -122,7 +125,7 @@ def convert_float(model: Any, *, outputs: Sequence[str] | None = None) -> Conver
     Raises:
         ExportError: TensorFlow is missing or cannot convert it.
     """
-    return describe(_convert(model, outputs, lambda _converter, _tensorflow: None), {"scheme": "float32"})
+    return describe(_convert(model, outputs, lambda _converter, _tf: None), {"scheme": "float32"})
 
 
 def describe(content: bytes, quantisation: Mapping[str, Any]) -> Converted:
@@ -164,27 +167,13 @@ def load_keras(path: Any) -> Any:
     Raises:
         ExportError: TensorFlow is missing, or it cannot be read.
     """
-    load_tensorflow()
+    tensorflow("converting a network")
     import keras  # noqa: PLC0415 - seconds to import
 
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ExportError(f"{path}: cannot read it as a Keras network: {_first_line(error)}") from error
-
-
-def load_tensorflow() -> Any:
-    """The module, which is imported here.
-
-    Raises:
-        ExportError: it is missing.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it chats
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)  # the same
-    try:
-        return importlib.import_module("tensorflow")
-    except ImportError as error:
-        raise ExportError(f"converting a network needs TensorFlow: pip install 'oido[train]' ({error})") from error
 
 
 def _checked(model: Any, representative: FloatArray) -> FloatArray:
@@ -216,10 +205,10 @@ def _convert(model: Any, outputs: Sequence[str] | None, settings: Any) -> bytes:
     That gives tensors fixed shapes, without which attention needs operations that the oldest runtime lacks, and
     keeps the names of the outputs.
     """
-    tensorflow = load_tensorflow()
+    tf = tensorflow("converting a network")
     import keras  # noqa: PLC0415 - seconds to import
 
-    specification = tensorflow.TensorSpec((1, *_input_shape(model)), tensorflow.float32, name=model.inputs[0].name)
+    specification = tf.TensorSpec((1, *_input_shape(model)), tf.float32, name=model.inputs[0].name)
     with tempfile.TemporaryDirectory(prefix="oido-convert-") as folder, contextlib.redirect_stdout(io.StringIO()):
         archive = keras.export.ExportArchive()
         archive.track(model)
@@ -227,8 +216,8 @@ def _convert(model: Any, outputs: Sequence[str] | None, settings: Any) -> bytes:
             _SIGNATURE, lambda features: _named(model, features, outputs), input_signature=[specification]
         )
         archive.write_out(folder, verbose=False)
-        converter = tensorflow.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
-        settings(converter, tensorflow)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
+        settings(converter, tf)
         try:
             content = converter.convert()
         except (RuntimeError, ValueError) as error:  # its ConverterError has no public name

@@ -26,7 +26,7 @@ from export.embeddings.openl3_spectrogram import (
 )
 from export.embeddings.weights import Published, checksum
 from export.errors import ExportError
-from export.training.course import tensorflow
+from export.frameworks import tensorflow
 
 PUBLISHED = (
     Published(
@@ -148,7 +148,7 @@ class OpenL3Extractor:
 
     @cached_property
     def _network(self) -> Any:
-        tensorflow()
+        tensorflow("OpenL3")
         model = build(self._filters)
         load(model, self._layers, self._path)
         return model

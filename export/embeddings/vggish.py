@@ -20,7 +20,7 @@ from export.embeddings.base import in_batches, log_mel_patches
 from export.embeddings.layered_h5 import read_layers
 from export.embeddings.weights import Published, checksum
 from export.errors import ExportError
-from export.training.course import tensorflow
+from export.frameworks import tensorflow
 
 PUBLISHED = (Published("vggish_model.ckpt", "https://storage.googleapis.com/audioset/vggish_model.ckpt", None),)
 WHITENING = (
@@ -195,7 +195,7 @@ class VggishExtractor:
 
     @cached_property
     def _network(self) -> Any:
-        tensorflow()
+        tensorflow("VGGish")
         return build(self._weights, self._widths)
 
 
@@ -206,7 +206,7 @@ def _variable(name: str) -> str:
 
 
 def _of_checkpoint(path: Path) -> Callable[[str], tuple[Any, Any]]:
-    tf = tensorflow()
+    tf = tensorflow("VGGish")
     failures = (tf.errors.OpError, ValueError, KeyError, RuntimeError)
 
     def damaged(error: Exception) -> ExportError:

@@ -10,7 +10,7 @@ from export.embeddings.weights import checksum
 from export.embeddings.yamnet_int8 import bounded
 from export.embeddings.yamnet_network import EMBEDDING, Head, build
 from export.embeddings.yamnet_weights import PUBLISHED, read
-from export.training.course import tensorflow
+from export.frameworks import tensorflow
 
 _CODE = 1
 """Goes up whenever the same weights give other embeddings."""
@@ -72,7 +72,7 @@ class YamnetExtractor:
         Raises:
             ExportError: TensorFlow is not installed.
         """
-        tensorflow()
+        tensorflow("YAMNet as a Keras network")
         return build(bounded(self._weights, representative), batch_size=1, head=head)
 
     def rebuilt(self, *, head: Head | None = None) -> Any:
@@ -81,7 +81,7 @@ class YamnetExtractor:
         Raises:
             ExportError: TensorFlow is not installed.
         """
-        tensorflow()
+        tensorflow("YAMNet as a Keras network")
         return build(self._weights, batch_size=1, head=head)
 
     @property
@@ -96,7 +96,7 @@ class YamnetExtractor:
     @cached_property
     def _graph(self) -> Any:
         """Traced once: called layer by layer it says the same, but takes almost three times as long."""
-        tf = tensorflow()
+        tf = tensorflow("YAMNet as a Keras network")
         network = build(self._weights)
         patches = tf.TensorSpec((None, *network.inputs[0].shape[1:]), tf.float32)
         return tf.function(lambda batch: network(batch, training=False), input_signature=[patches])

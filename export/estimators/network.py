@@ -17,9 +17,9 @@ from export.convert import tflite
 from export.errors import ExportError
 from export.estimators.base import Groups, Labels, ModelFile, Reads, Standardisation, check, check_shape
 from export.estimators.choosing import Fold, Indices, Setting, choose, folds, log_loss, log_odds
+from export.frameworks import tensorflow
 from export.metrics import FloatVector
 from export.progress import Progress
-from export.training.course import tensorflow
 
 _ROWS_AT_ONCE = 1_024
 
@@ -69,7 +69,7 @@ class Network:
             ExportError: TensorFlow is not installed; and as `Estimator.fit`.
         """
         check(x, y, weight=weight, groups=groups, reads=self.reads, name=self.name)
-        tensorflow()
+        tensorflow("training a network")
         standardisation = Standardisation.of(x) if self.standardise else None
         rows = x if standardisation is None else standardisation(x)
         deal = folds(y, weight, groups, seed=seed)[: self.schedule.folds]

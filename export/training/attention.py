@@ -21,10 +21,11 @@ from export.batches import Augmentation, factors
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES, build
 from export.estimators.embedder import EMBEDDING
+from export.frameworks import tensorflow
 from export.progress import Progress
 from export.scenes import HOP_FRAMES
 from export.shards import Examples
-from export.training.course import Record, tensorflow
+from export.training.course import Record
 from export.training.data import cache, scenes
 
 PASSES = 3
@@ -117,7 +118,7 @@ def train(
     Raises:
         ExportError: the folder holds a training with other settings.
     """
-    tensorflow()
+    tensorflow("training a network")
     import keras  # noqa: PLC0415 - seconds to import
 
     keras.utils.set_random_seed(seed)

@@ -37,22 +37,6 @@ class Course:
         return 0.5 * self.peak_rate * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def tensorflow() -> Any:
-    """The module, with its chatter turned off.
-
-    Raises:
-        ExportError: it is not installed.
-    """
-    import os  # noqa: PLC0415 - only here
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        import tensorflow as tf  # noqa: PLC0415 - seconds to import, and only training needs it
-    except ImportError as error:
-        raise ExportError(f"training networks needs TensorFlow: pip install 'oido[train]' ({error})") from error
-    return tf
-
-
 class Record:
     """What is saved of a course: weights, optimiser, step, and a line of figures each time.
 

@@ -16,11 +16,12 @@ from device.hearing.features import LOG_MEL, PATCH_FRAMES
 from device.sources.base import FloatArray
 from export.batches import Batch, BatchMaker, target
 from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deployable
+from export.frameworks import tensorflow
 from export.metrics import f1
 from export.scenes import FRAMES, HOP_FRAMES
 from export.shards import Examples
 from export.spread import spread
-from export.training.course import Course, Pace, Record, in_batches, tensorflow
+from export.training.course import Course, Pace, Record, in_batches
 from export.training.data import cache, scenes
 
 TEACHER_CLASSES_PER_NAT = 25.0
@@ -63,7 +64,7 @@ class EmbedderTraining:
     def __init__(
         self, *, size: Size, training: Examples, validation: Examples, course: Course, folder: Path, data: str
     ) -> None:
-        tf = tensorflow()
+        tf = tensorflow("training a network")
         import keras  # noqa: PLC0415 - seconds to import
 
         keras.utils.set_random_seed(course.seed)
