@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import paho.mqtt.client as paho
-from broker import DEADLINE_S, Line, Mosquitto
+from broker import Mosquitto
+from line import Line
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")

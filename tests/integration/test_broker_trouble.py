@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from broker import DEADLINE_S, Mosquitto, Subscriber, brokers, eventually, make_certificates, subscribers
+from broker import Mosquitto, brokers
+from certificates import make_certificates
 from scripted_broker import connect_once
+from subscriber import Subscriber, subscribers
+from waiting import DEADLINE_S, eventually
 
 from device.config import MqttConfig, MqttProtocol
 from device.publishing.message import Message, Topics

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import DEADLINE_S, Mosquitto, Subscriber, eventually, free_port, subscribers
+from broker import Mosquitto
 from pulse import Pulse
+from subscriber import Subscriber, subscribers
+from waiting import DEADLINE_S, eventually, free_port
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import DEADLINE_S, Mosquitto, Subscriber, eventually, subscribers
+from broker import Mosquitto
 from pulse import Pulse
+from subscriber import Subscriber, subscribers
+from waiting import DEADLINE_S, eventually
 
 from device.demo import AUDIO
 

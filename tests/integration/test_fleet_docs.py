@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from broker import brokers, eventually
+from broker import brokers
 from documented_fleet import HOST, PAGE, Fleet, Person, block, changed, device
+from waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

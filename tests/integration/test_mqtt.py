@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from broker import DEADLINE_S, Line, Mosquitto, Subscriber, brokers, eventually, make_certificates, subscribers
+from broker import Mosquitto, brokers
+from certificates import make_certificates
+from line import Line
 from scripted_broker import connect_once
+from subscriber import Subscriber, subscribers
+from waiting import DEADLINE_S, eventually
 
 from device.config import MqttConfig
 from device.publishing.message import Message, Topics, event_message, state_messages

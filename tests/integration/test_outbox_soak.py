@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from broker import Mosquitto, eventually, subscribers
+from broker import Mosquitto
 from soak.outbox import soak_away, soak_kills
+from subscriber import subscribers
+from waiting import eventually
 
 pytestmark = pytest.mark.integration
 

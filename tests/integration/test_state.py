@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broker import DEADLINE_S, Mosquitto, Subscriber, eventually, subscribers
+from broker import Mosquitto
+from subscriber import Subscriber, subscribers
+from waiting import DEADLINE_S, eventually
 
 from device.demo import AUDIO
 from device.sources.base import SAMPLE_RATE

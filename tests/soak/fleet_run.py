@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from broker import DEADLINE_S
 from soak.fleet_device import Settings
 from soak.fleet_figures import Recorded, Recovery, Storm, Verdict, recovery, verdict
 from soak.fleet_venue import Ears, Restart, Venue, key_of, wait_for
+from waiting import DEADLINE_S
 
 HERE = Path(__file__).parent
 

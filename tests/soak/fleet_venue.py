@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import paho.mqtt.client as paho
-from broker import DEADLINE_S, Mosquitto
+from broker import Mosquitto
 from paho.mqtt.enums import CallbackAPIVersion
 from soak.fleet_figures import Arrived, Key
+from waiting import DEADLINE_S
 
 Restart = Literal["term", "kill"]
 

@@ -44,8 +44,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "integratio
 
 import numpy as np
 import pytest
-from broker import Mosquitto, Subscriber, brokers, eventually, subscribers
+from broker import Mosquitto, brokers
 from pulse import sound_server
+from subscriber import Subscriber, subscribers
+from waiting import eventually
 
 from device.benchmark.memory import read_memory
 from device.benchmark.report import Memory

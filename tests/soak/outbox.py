@@ -35,10 +35,12 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent), str(HERE.parent / "integration")]
 
 import paho.mqtt.client as paho  # noqa: E402 - the path comes first, as this is started as a program
-from broker import DEADLINE_S, Line, Mosquitto  # noqa: E402
+from broker import Mosquitto  # noqa: E402
+from line import Line  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
 from soak.device_under_test import BEGIN, NODE, PAIR_S, SOURCE  # noqa: E402
 from soak.power import soak_power  # noqa: E402
+from waiting import DEADLINE_S  # noqa: E402
 
 from device.history import FILE, intervals, reading  # noqa: E402
 from device.publishing.message import event_id  # noqa: E402

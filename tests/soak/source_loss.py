@@ -30,8 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 
-from broker import Mosquitto, Subscriber, brokers, eventually, subscribers
+from broker import Mosquitto, brokers
 from pulse import Pulse, sound_server
+from subscriber import Subscriber, subscribers
+from waiting import eventually
 
 from device.listener import SETTLED_S
 
