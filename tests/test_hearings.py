@@ -180,6 +180,21 @@ def test_the_segment_is_judged_every_so_often() -> None:
     assert [segment[:, 0].size for segment in model.segments] == [10, 10, 10]
 
 
+def test_a_segment_of_music_is_judged_at_once_where_music_seems_over() -> None:
+    """At each patch that says so, until the judgement agrees; where it begins, a judgement holds as ever."""
+    scores = iter((0.9, 0.9, 0.2, 0.2, 0.2, 0.9, 0.9, 0.9, 0.9))
+    judgements = iter((0.8, 0.7, 0.3, 0.4, 0.6))
+    model = FakeSegmentModel(
+        FakeEmbedder(lambda _: (next(scores), np.zeros(128, np.float32))),
+        lambda _: next(judgements),
+        recent_patches=1,
+        recent_weight=0.0,
+        segment_every=4,
+    )
+    found = answers(hearing_of(model), noise(0.975 + 8 * 0.48))
+    assert found == pytest.approx([0.8, 0.8, 0.7, 0.3, 0.4, 0.4, 0.4, 0.4, 0.6], abs=1e-6)
+
+
 def test_sure_patches_in_a_row_are_music_without_waiting() -> None:
     """The least sure of them decides, so much lower in log odds; one patch alone is not enough."""
     scores = iter((0.1, 0.95, 0.1, 0.95, 0.9, 0.1))

@@ -33,6 +33,9 @@ STRIDE = PATCH_FRAMES // HOP_FRAMES
 SURE = 1 - 1 / 512
 """No score counts as surer than this, nor below 1 - this: half a step of an int8 output short of certainty."""
 
+_EVEN = 0.5
+"""A score that says neither."""
+
 MakeFrontEnd = Callable[[], FrontEnd]
 
 
@@ -152,9 +155,10 @@ class SegmentHearing:
         score, embedding = self._stream.push(samples)
         self._scores.append(score)
         self._quick.append(score)
-        joined = self._segment.push(embedding)
+        recent = sum(self._scores) / len(self._scores)
+        joined = self._segment.push(embedding, seems_over=recent < _EVEN)
         if self._stated.recent_weight:
-            joined = joined_score(sum(self._scores) / len(self._scores), joined, self._stated.recent_weight)
+            joined = joined_score(recent, joined, self._stated.recent_weight)
         if self._quick and len(self._quick) == self._stated.quick_patches:
             joined = max(joined, quick_score(min(self._quick), self._stated.quick_discount))
         return self._model.sidecar.calibration.of(joined)
@@ -205,10 +209,16 @@ class SegmentJudge:
         self._patches = 0
         self._score = 0.0
 
-    def push(self, embedding: FloatArray) -> float:
-        """Take in the next embedding, (size,); the score of music, not calibrated, of the latest judgement."""
+    def push(self, embedding: FloatArray, *, seems_over: bool = False) -> float:
+        """Take in the next embedding; the score of music, not calibrated, of the latest judgement.
+
+        Args:
+            embedding: (size,)
+            seems_over: whether there seems to be no music any more. A judgement that there is does not hold then:
+                it would hold up the stop.
+        """
         self._embeddings.append(embedding)
-        if self._patches % self._every == 0:
+        if self._patches % self._every == 0 or (seems_over and self._score >= _EVEN):
             self._score = self._judged()
         self._patches += 1
         return self._score

@@ -110,7 +110,8 @@ class SegmentInput:
     recent_weight: float
     """How much of the answer that mean is, 0 to 1. 0: only the segment's score counts, as it is."""
     segment_every: int
-    """The segment is judged after so many patches, and that judgement kept in between: it changes slowly."""
+    """The segment is judged after so many patches, and that judgement kept in between: it changes slowly. While it
+    says music and the recent patches do not, it is judged at each."""
     quick_patches: int
     """So many sure patches in a row are music at once, whatever was before them. 0: they never are."""
     quick_discount: float
