@@ -7,10 +7,11 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
+
+import waiting
 
 from device.config import MqttConfig
 from device.errors import ConfigurationError, PublishError
@@ -21,13 +22,8 @@ DEADLINE_S = 20.0
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait until the condition holds; False if it does not within the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return condition()
+    """As `waiting.eventually`, within the deadline above."""
+    return waiting.eventually(condition, deadline_s=DEADLINE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ DEADLINE_S = 30.0
 """How long a test waits for something that must happen; only reached when it fails."""
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
+def eventually(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> bool:
     """Wait until the condition holds; False if it does not within the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         if condition():
             return True
