@@ -24,10 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--yamnet", type=Path, help="Google's yamnet.tflite, the teacher (default: shared/weights)"
     )
     networks.add_argument(
-        "--scenes", type=_positive, default=20_000, help="how many to learn from (default: 20000)"
+        "--scenes", type=_positive, default=40_000, help="how many to learn from (default: 40000)"
     )
     networks.add_argument("--size", choices=sorted(SIZES), default=DEFAULT_SIZE, help="of the embedder")
-    networks.add_argument("--steps", type=_positive, default=24_000, help="of the embedder (default: 24000)")
+    networks.add_argument(
+        "--steps", type=_positive, default=24_000, help="of each trunk of the embedder (default: 24000)"
+    )
     networks.add_argument("--epochs", type=_positive, default=20, help="of the attention network (default: 20)")
 
 

@@ -12,7 +12,7 @@ from training_fakes import examples_of
 
 from device.sources.base import FloatArray
 from export.errors import ExportError
-from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, build, deployable
+from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, Size, Trunk, build, deployable
 from export.frameworks import tensorflow
 from export.shards import Examples
 from export.teacher import CLASSES
@@ -42,7 +42,13 @@ def half_music(seed: int = 0) -> Examples:
 def training(folder: Path, *, data: str = "made", course: Course = COURSE) -> EmbedderTraining:
     """Of the smallest network."""
     return EmbedderTraining(
-        size=TINY, training=half_music(), validation=half_music(1), course=course, folder=folder, data=data
+        size=TINY,
+        trunk=0,
+        training=half_music(),
+        validation=half_music(1),
+        course=course,
+        folder=folder,
+        data=data,
     )
 
 
@@ -61,16 +67,22 @@ def trained(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_every_size_has_the_same_outputs(keras: Any, size: Any) -> None:
-    """An embedding and three heads of logits."""
+    """Each trunk has its part of the embedding, and three heads of logits; together they are one network."""
     del keras
-    model = build(size)
-    assert {name: tuple(output.shape) for name, output in model.output.items()} == {
+    trunks = [build(trunk, embedding=size.embedding) for trunk in size.trunks]
+    for trunk in trunks:
+        assert {name: tuple(output.shape) for name, output in trunk.output.items()} == {
+            "embedding": (None, EMBEDDING // len(trunks)),
+            "music": (None, 1),
+            "speech": (None, 1),
+            "teacher": (None, CLASSES),
+        }
+        assert trunk.input_shape == (None, 96, 64)
+    whole = deployable(trunks, size)
+    assert {name: tuple(output.shape) for name, output in whole.output.items()} == {
         "embedding": (None, EMBEDDING),
-        "music": (None, 1),
-        "speech": (None, 1),
-        "teacher": (None, CLASSES),
+        "scores": (None, 2),
     }
-    assert model.input_shape == (None, 96, 64)
 
 
 def test_the_default_size_is_one_of_them() -> None:
@@ -114,7 +126,7 @@ def test_the_device_gets_the_same_embedding_and_scores(trained: tuple[Any, Path]
     model, _ = trained
     some = patches(6)
     heads = model(some, training=False)
-    cut = deployable(model, TINY)
+    cut = deployable([model], TINY)
     found = cut(some, training=False)
     logits = np.concatenate([heads["music"].numpy(), heads["speech"].numpy()], axis=1)
     assert set(found) == {"embedding", "scores"}
@@ -123,10 +135,27 @@ def test_the_device_gets_the_same_embedding_and_scores(trained: tuple[Any, Path]
     assert cut.count_params() < model.count_params() - CLASSES * EMBEDDING
 
 
+def test_two_trunks_say_the_mean_of_what_each_says(keras: Any) -> None:
+    """Of their logits; and the embedding is that of the first and then that of the second."""
+    keras.utils.set_random_seed(5)
+    pair = Size("two", (TINY.trunks[0], Trunk(4, ((8, 1),))))
+    trunks = [build(trunk, embedding=pair.embedding) for trunk in pair.trunks]
+    some = patches(6)
+    for trunk in trunks:
+        trunk(some, training=True)  # batch normalisation of its own
+    heads = [trunk(some, training=False) for trunk in trunks]
+    found = deployable(trunks, pair)(some, training=False)
+    embeddings = [each["embedding"].numpy() for each in heads]
+    assert found["embedding"].numpy() == pytest.approx(np.concatenate(embeddings, axis=1), abs=1e-6)
+    logits = np.mean([np.concatenate([each["music"], each["speech"]], axis=1) for each in heads], axis=0)
+    assert found["scores"].numpy() == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-6)
+    assert np.ptp(logits[:, 0]) > 0
+
+
 def test_for_conversion_there_is_one_patch_at_a_time(trained: tuple[Any, Path]) -> None:
     """A fixed batch of 1."""
     model, _ = trained
-    assert deployable(model, TINY, batch_size=1).input_shape == (1, 96, 64)
+    assert deployable([model], TINY, batch_size=1).input_shape == (1, 96, 64)
 
 
 # Keras 3.15 saves its variables to numpy 2 in numpy 1's way (keras/src/backend/tensorflow/core.py).
@@ -134,7 +163,7 @@ def test_for_conversion_there_is_one_patch_at_a_time(trained: tuple[Any, Path]) 
 def test_the_device_gets_what_was_saved(keras: Any, trained: tuple[Any, Path], tmp_path: Path) -> None:
     """The file that conversion reads holds the same network."""
     model, _ = trained
-    cut = deployable(model, TINY)
+    cut = deployable([model], TINY)
     cut.save(tmp_path / "model.keras")
     read = keras.models.load_model(tmp_path / "model.keras")
     some = patches(3)

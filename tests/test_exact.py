@@ -54,6 +54,26 @@ def untrained_attention() -> Any:
     return importlib.import_module("export.estimators.attention").build()
 
 
+def two_trunks(*, apart: bool) -> Any:
+    """Two small convolutions of the same patch, whose embeddings are put one after the other.
+
+    Args:
+        apart: whether each has an embedding of its own first, which has the range of both.
+    """
+    keras = importlib.import_module("keras")
+    keras.utils.set_random_seed(11)
+    layers = keras.layers
+    patch = keras.Input((96, 64), name="patch")
+    parts = []
+    for filters in (4, 6):
+        x = layers.Reshape((96, 64, 1))(patch)
+        x = layers.Conv2D(filters, 3, strides=4, padding="same", activation="relu6")(x)
+        x = layers.GlobalAveragePooling2D()(x)
+        parts.append(layers.Dense(8, activation="relu6")(x) if apart else x)
+    joined = layers.Concatenate()(parts)
+    return keras.Model(patch, {"embedding": joined, "scores": layers.Dense(2, activation="sigmoid")(joined)})
+
+
 @dataclass(frozen=True)
 class Both:
     """A network before and after."""
@@ -70,12 +90,12 @@ class Both:
         return cls(features, int8, float32, exact(int8, float32, features))
 
 
-@pytest.fixture(scope="module", params=["embedder", "attention"])
+@pytest.fixture(scope="module", params=["embedder", "two trunks", "attention"])
 def both(request: pytest.FixtureRequest) -> Both:
-    """Either kind."""
-    if request.param == "embedder":
+    """Every kind."""
+    if request.param != "attention":
         patches = np.concatenate([recorded_patches("music"), recorded_patches("speech")])
-        return Both.of(tiny_embedder(patches), patches)
+        return Both.of(tiny_embedder(patches) if request.param == "embedder" else two_trunks(apart=True), patches)
     generator = np.random.default_rng(5)
     return Both.of(untrained_attention(), np.abs(generator.normal(size=(400, 10, 128))).astype(np.float32))
 
@@ -160,6 +180,17 @@ def test_a_mean_that_is_none_of_an_image_is_refused() -> None:
     features = np.random.default_rng(1).normal(size=(50, 6, 8)).astype(np.float32)
     with pytest.raises(ExportError, match="a mean over a sequence that was no image before cannot be made exact"):
         exact(convert(network, features), convert_float(network), features)
+
+
+@needs_tensorflow
+def test_a_join_that_counts_in_other_steps_is_refused() -> None:
+    """Two means have each the steps that suit them: to bring both to one is to round once more."""
+    network = two_trunks(apart=False)
+    patches = recorded_patches("music")
+    with pytest.raises(
+        ExportError, match="CONCATENATION that changes the steps of its values cannot be made exact"
+    ):
+        exact(convert(network, patches), convert_float(network), patches)
 
 
 @needs_litert

@@ -51,8 +51,10 @@ ROWS = 40_000
 """As many places of all examples' images are looked at."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_OTHERS = ("BATCH_MATMUL", "LOGISTIC", "MAX_POOL_2D", "MEAN", "RESHAPE", "SOFTMAX", "TRANSPOSE")
+_OTHERS = ("BATCH_MATMUL", "CONCATENATION", "LOGISTIC", "MAX_POOL_2D", "MEAN", "RESHAPE", "SOFTMAX", "TRANSPOSE")
 """What else may be there: it moves values, is the same in all runtimes, is replaced, or is spoken of above."""
+_MOVES = ("CONCATENATION", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE")
+"""Those of them that move values, as long as a step is worth the same before and after."""
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_VERSION = 3
 """That of int8 with a scale for each channel."""
@@ -82,6 +84,8 @@ def exact(
         raise ExportError(f"{', '.join(odd)} cannot be made exact, as far as is known here")
     for op in network.operators("MEAN"):
         _make_convolution(network, op)
+    for op in network.operators(*_MOVES):
+        _check_moves(network, op)
     if logit_step is not None:
         for op in network.operators("LOGISTIC"):
             network.set_quantisation(op.inputs[0], logit_step, 0)
@@ -96,6 +100,19 @@ def exact(
             op.inputs = [*op.inputs[:2], network.add("bias", np.zeros(outputs, np.int32), sums, axis=0)]
         _choose(network, op, weights, bias, heard, chosen)
     return describe(network.content(), {**int8.quantisation, "scheme": SCHEME})
+
+
+def _check_moves(network: "_File", op: Any) -> None:
+    """Its values keep their steps.
+
+    Raises:
+        ExportError: some would be counted in other steps, which is a rounding of its own.
+    """
+    name = network.name(op)
+    sources = op.inputs if name == "CONCATENATION" else op.inputs[:1]
+    (place,) = op.outputs
+    if any(network.quantisation(source) != network.quantisation(place) for source in sources):
+        raise ExportError(f"{name} that changes the steps of its values cannot be made exact")
 
 
 def _has_bias(op: Any) -> bool:

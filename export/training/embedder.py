@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ SPEECH_SHARE = 0.3
 SMOOTHING = 0.02
 """Labels stop so far from 0 and 1: some of them are wrong."""
 
+_Patches = tuple[FloatArray, np.ndarray, np.ndarray]
+"""(n, 96, 64) log-mel, (n,) truth, (n,) kind of scene."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -50,10 +53,11 @@ class Check:
 
 
 class EmbedderTraining:
-    """Trains one size; `run` may be interrupted, and goes on where it was saved last.
+    """Trains one trunk; `run` may be interrupted, and goes on where it was saved last.
 
     Args:
         size: of the network.
+        trunk: which of its trunks, from 0.
         training: scenes to learn from.
         validation: scenes to check on.
         course: how long and how fast.
@@ -62,7 +66,15 @@ class EmbedderTraining:
     """
 
     def __init__(
-        self, *, size: Size, training: Examples, validation: Examples, course: Course, folder: Path, data: str
+        self,
+        *,
+        size: Size,
+        trunk: int,
+        training: Examples,
+        validation: Examples,
+        course: Course,
+        folder: Path,
+        data: str,
     ) -> None:
         tf = tensorflow("training a network")
         import keras  # noqa: PLC0415 - seconds to import
@@ -72,7 +84,7 @@ class EmbedderTraining:
         self._course = course
         self._training = training
         self._validation = _checked_patches(validation)
-        self.model = build(size)
+        self.model = build(size.trunks[trunk], embedding=size.embedding)
         self._optimizer = keras.optimizers.AdamW(
             learning_rate=course.peak_rate,
             weight_decay=course.weight_decay,
@@ -80,7 +92,7 @@ class EmbedderTraining:
             ema_momentum=course.average,
         )
         self._optimizer.build(self.model.trainable_variables)
-        self._record = Record(folder, {**asdict(course), "size": size.name, "data": data})
+        self._record = Record(folder, {**asdict(course), "size": size.name, "trunk": trunk, "data": data})
 
     def run(self) -> Any:
         """Train to the end of the course; the model, with averaged weights."""
@@ -130,14 +142,7 @@ class EmbedderTraining:
         return tf.function(learn, reduce_retracing=True)
 
     def _check(self) -> Check:
-        patches, truth, kind = self._validation
-        logits = np.concatenate([self.model(piece, training=False)["music"] for piece in in_batches(patches)])[
-            :, 0
-        ]
-        right = (logits > 0) == truth
-        by_kind = {str(each): float(right[kind == each].mean()) for each in np.unique(kind)}
-        worst = min(by_kind, key=by_kind.__getitem__)
-        return Check(float(roc_auc_score(truth, logits)), f1(truth, logits > 0), worst, by_kind[worst])
+        return _check(self._validation, lambda patches: self.model(patches, training=False)["music"])
 
 
 def _tensors(batch: Batch) -> Iterator[FloatArray]:
@@ -149,7 +154,17 @@ def _tensors(batch: Batch) -> Iterator[FloatArray]:
     yield batch.teacher
 
 
-def _checked_patches(examples: Examples, every: int = 5) -> tuple[FloatArray, np.ndarray, np.ndarray]:
+def _check(validation: _Patches, hear: Callable[[FloatArray], Any]) -> Check:
+    """How it does on patches; `hear` gives (n, 1) of some of them, above 0 for music."""
+    patches, truth, kind = validation
+    said = np.concatenate([hear(piece) for piece in in_batches(patches)])[:, 0]
+    right = (said > 0) == truth
+    by_kind = {str(each): float(right[kind == each].mean()) for each in np.unique(kind)}
+    worst = min(by_kind, key=by_kind.__getitem__)
+    return Check(float(roc_auc_score(truth, said)), f1(truth, said > 0), worst, by_kind[worst])
+
+
+def _checked_patches(examples: Examples, every: int = 5) -> _Patches:
     """Patches of which it is known whether there is music: (n, 96, 64) log-mel, (n,) truth, (n,) kind."""
     patches, truths, kinds = [], [], []
     for place in range(0, examples.music.shape[1], every):
@@ -168,25 +183,34 @@ def run(arguments: argparse.Namespace) -> int:
     training, validation, version = scenes(arguments)
     size = SIZES[arguments.size]
     folder = cache(arguments) / ("embedder" if size.name == DEFAULT_SIZE else f"embedder-{size.name}")
-    course = Course(steps=arguments.steps, batch=128, peak_rate=3e-3, seed=arguments.seed)
-    trained = EmbedderTraining(
-        size=size,
-        training=training,
-        validation=validation,
-        course=course,
-        folder=folder / "course",
-        data=version,
-    ).run()
-    deployable(trained, size).save(folder / "model.keras")
+    trained = []
+    for trunk in range(len(size.trunks)):
+        if len(size.trunks) > 1:
+            print(f"trunk {trunk + 1} of {len(size.trunks)}", flush=True)
+        course = EmbedderTraining(
+            size=size,
+            trunk=trunk,
+            training=training,
+            validation=validation,
+            course=Course(steps=arguments.steps, batch=128, peak_rate=3e-3, seed=arguments.seed + trunk),
+            folder=folder / f"course-{trunk + 1}",
+            data=version,
+        )
+        trained.append(course.run())
+    whole = deployable(trained, size)
+    if len(size.trunks) > 1:
+        together = _check(_checked_patches(validation), lambda some: whole(some)["scores"][:, :1] - 0.5)
+        print(f"together: {together}", flush=True)
+    whole.save(folder / "model.keras")
     np.savez(folder / "representative.npz", patches=representative(training, seed=arguments.seed))
     patches, music = held_out(validation)
     np.savez(folder / "held_out.npz", patches=patches, music=music)
     about = {
         "corpus": version,
         "scenes": len(training),
-        "steps": course.steps,
+        "steps": arguments.steps,
         "size": size.name,
-        "seed": course.seed,
+        "seed": arguments.seed,
     }
     (folder / "training_data.json").write_text(json.dumps(about, indent=2) + "\n")
     print(f"wrote {folder / 'model.keras'}; next: oido-export convert embedder")
