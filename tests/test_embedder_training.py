@@ -17,7 +17,7 @@ from export.frameworks import tensorflow
 from export.shards import Examples
 from export.teacher import CLASSES
 from export.training.course import Course
-from export.training.embedder import EmbedderTraining, held_out, representative
+from export.training.embedder import EmbedderTraining, held_out, representative, train
 
 TINY = SIZES["tiny"]
 
@@ -150,6 +150,29 @@ def test_two_trunks_say_the_mean_of_what_each_says(keras: Any) -> None:
     logits = np.mean([np.concatenate([each["music"], each["speech"]], axis=1) for each in heads], axis=0)
     assert found["scores"].numpy() == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-6)
     assert np.ptp(logits[:, 0]) > 0
+
+
+def test_trunks_learn_one_after_the_other(keras: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with a seed and a folder of its own; both together are checked, and can be gone on with."""
+    del keras
+    pair = Size("two", (TINY.trunks[0], TINY.trunks[0]))
+
+    def trained_pair() -> Any:
+        return train(
+            pair, training=half_music(), validation=half_music(1), course=COURSE, folder=tmp_path, data="made"
+        )
+
+    whole = trained_pair()
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if line.startswith("trunk")] == ["trunk 1 of 2", "trunk 2 of 2"]
+    assert "together: validation AUC 1.0000" in said
+    assert not np.array_equal(*(whole.get_layer(f"trunk{number}_stem").get_weights()[0] for number in (1, 2))), (
+        "two of the same seed would say the same"
+    )
+    again = trained_pair()
+    assert capsys.readouterr().out.count("going on from step 10") == 2
+    for wanted, found in zip(whole.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(wanted, found)
 
 
 def test_for_conversion_there_is_one_patch_at_a_time(trained: tuple[Any, Path]) -> None:

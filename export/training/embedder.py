@@ -5,7 +5,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,29 +178,54 @@ def _checked_patches(examples: Examples, every: int = 5) -> _Patches:
     return np.concatenate(patches), np.concatenate(truths), np.concatenate(kinds)
 
 
+def train(size: Size, *, training: Examples, validation: Examples, course: Course, folder: Path, data: str) -> Any:
+    """Train every trunk, one after the other, and join them; what was interrupted goes on where it was.
+
+    Args:
+        size: of the network.
+        training: scenes to learn from.
+        validation: scenes to check on.
+        course: of the first trunk; each of the others has the next seed.
+        folder: trunk N is kept in `course-N`.
+        data: version of the scenes.
+
+    Returns:
+        The network as the device has it.
+    """
+    trained = []
+    for trunk in range(len(size.trunks)):
+        if len(size.trunks) > 1:
+            print(f"trunk {trunk + 1} of {len(size.trunks)}", flush=True)
+        one = EmbedderTraining(
+            size=size,
+            trunk=trunk,
+            training=training,
+            validation=validation,
+            course=replace(course, seed=course.seed + trunk),
+            folder=folder / f"course-{trunk + 1}",
+            data=data,
+        )
+        trained.append(one.run())
+    whole = deployable(trained, size)
+    if len(trained) > 1:
+        together = _check(_checked_patches(validation), lambda patches: whole(patches)["scores"][:, :1] - 0.5)
+        print(f"together: {together}", flush=True)
+    return whole
+
+
 def run(arguments: argparse.Namespace) -> int:
     """From the corpus to CACHE/embedder/model.keras; `oido-export convert embedder` goes on from there."""
     training, validation, version = scenes(arguments)
     size = SIZES[arguments.size]
     folder = cache(arguments) / ("embedder" if size.name == DEFAULT_SIZE else f"embedder-{size.name}")
-    trained = []
-    for trunk in range(len(size.trunks)):
-        if len(size.trunks) > 1:
-            print(f"trunk {trunk + 1} of {len(size.trunks)}", flush=True)
-        course = EmbedderTraining(
-            size=size,
-            trunk=trunk,
-            training=training,
-            validation=validation,
-            course=Course(steps=arguments.steps, batch=128, peak_rate=3e-3, seed=arguments.seed + trunk),
-            folder=folder / f"course-{trunk + 1}",
-            data=version,
-        )
-        trained.append(course.run())
-    whole = deployable(trained, size)
-    if len(size.trunks) > 1:
-        together = _check(_checked_patches(validation), lambda some: whole(some)["scores"][:, :1] - 0.5)
-        print(f"together: {together}", flush=True)
+    whole = train(
+        size,
+        training=training,
+        validation=validation,
+        course=Course(steps=arguments.steps, batch=128, peak_rate=3e-3, seed=arguments.seed),
+        folder=folder,
+        data=version,
+    )
     whole.save(folder / "model.keras")
     np.savez(folder / "representative.npz", patches=representative(training, seed=arguments.seed))
     patches, music = held_out(validation)
