@@ -100,7 +100,10 @@ static inline void unpack(const complex_lanes *packed, const double *roots, floa
 /* signal: 160 * (frames - 1) + 400 samples; mel: (frames, BANDS). */
 void oido_spectra(const float *signal, int64_t frames, const struct oido_tables *tables, float *mel) {
     complex_lanes one[HALF], other[HALF];
-    float_lanes bins[BINS];
+    union {
+        float_lanes lanes[BINS];
+        float each[BINS * LANES];
+    } bins;
     for (int64_t first = 0; first < frames; first += LANES) {
         /* Lanes too many hear the last frame once more, and nobody reads what they say. */
         const int count = frames - first < LANES ? (int)(frames - first) : LANES;
@@ -113,15 +116,13 @@ void oido_spectra(const float *signal, int64_t frames, const struct oido_tables 
         step(other, one, 64, 4, tables->roots);
         step(one, other, 16, 16, tables->roots);
         step(other, one, 4, 64, tables->roots);
-        unpack(one, tables->roots, bins);
-        for (int k = 0; k < BINS; k++) {
-            /* The spectrum is there twice. */
-            for (int lane = 0; lane < LANES; lane++) bins[k][lane] = 0.5f * __builtin_sqrtf(bins[k][lane]);
-        }
+        unpack(one, tables->roots, bins.lanes);
+        /* The spectrum is there twice. One row of numbers: the processor's vectors hold more of them than LANES. */
+        for (int n = 0; n < BINS * LANES; n++) bins.each[n] = 0.5f * __builtin_sqrtf(bins.each[n]);
         for (int band = 0; band < BANDS; band++) {
             float_lanes sum = {0};
             for (int k = tables->begin[band]; k < tables->end[band]; k++) {
-                sum += bins[k] * tables->weights[band * BINS + k];
+                sum += bins.lanes[k] * tables->weights[band * BINS + k];
             }
             for (int lane = 0; lane < count; lane++) mel[(first + lane) * BANDS + band] = sum[lane];
         }
