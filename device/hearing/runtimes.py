@@ -224,7 +224,7 @@ class _Tensor:
         worth: FloatArray | None = None
         if scale and dtype.itemsize == 1:
             steps = np.arange(256, dtype=np.uint8).view(dtype)
-            worth = (steps.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+            worth = _worth(steps, np.float32(zero), np.float32(scale))
         return cls(
             index=int(detail["index"]),
             shape=shape,
@@ -242,11 +242,15 @@ class _Tensor:
         flat = stored.reshape(1, -1)
         if self.worth is not None:
             return self.worth.take(flat.view(np.uint8))
-        value: FloatArray = flat.astype(np.float32)
-        if self.scale:
-            value -= self.zero
-            value *= self.scale
-        return value
+        return _worth(flat, self.zero, self.scale) if self.scale else flat.astype(np.float32)
+
+
+def _worth(steps: np.ndarray, zero: np.float32, scale: np.float32) -> FloatArray:
+    """What steps are worth, in their shape."""
+    value: FloatArray = steps.astype(np.float32)
+    value -= zero
+    value *= scale
+    return value
 
 
 class _Input:

@@ -51,10 +51,10 @@ ROWS = 40_000
 """As many places of all examples' images are looked at."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_OTHERS = ("BATCH_MATMUL", "CONCATENATION", "LOGISTIC", "MAX_POOL_2D", "MEAN", "RESHAPE", "SOFTMAX", "TRANSPOSE")
-"""What else may be there: it moves values, is the same in all runtimes, is replaced, or is spoken of above."""
 _MOVES = ("CONCATENATION", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE")
-"""Those of them that move values, as long as a step is worth the same before and after."""
+"""What moves values, as long as a step is worth the same before and after."""
+_OTHERS = (*_MOVES, "BATCH_MATMUL", "LOGISTIC", "MEAN", "SOFTMAX")
+"""What else may be there: besides, it is the same in all runtimes, is replaced, or is spoken of above."""
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_VERSION = 3
 """That of int8 with a scale for each channel."""

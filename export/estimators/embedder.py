@@ -62,7 +62,7 @@ SIZES = {
 DEFAULT_SIZE = "pair"
 
 
-def build(trunk: Trunk, *, embedding: int = EMBEDDING) -> Any:
+def build(trunk: Trunk, *, embedding: int) -> Any:
     """A trunk in training; outputs `embedding`, logits `music`, `speech` (1 each) and `teacher` (521).
 
     Args:
