@@ -1,4 +1,4 @@
-"""Compiles the front end's transform (device/hearing/spectra.c) into the wheel, where there is a C compiler.
+"""Compiles the front end's transform (spectra.c) into the wheel, where there is a C compiler.
 
 The compiler is the one that CC names, or cc. Without one, or with CC=none, the wheel is made without it, for any
 machine, and the device computes the same with numpy in twice the time. For another machine, CC names a
@@ -16,7 +16,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
-SOURCE, LIBRARY = "device/hearing/spectra.c", "device/hearing/_spectra.so"
+SOURCE, LIBRARY = "device/hearing/front_end/spectra.c", "device/hearing/front_end/_spectra.so"
 
 OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-fPIC", "-shared", "-s"]
 """Nobody reads errno or floating-point exceptions, and without them square roots are vectors too. Nothing like

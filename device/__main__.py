@@ -11,7 +11,7 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from device.cli import main as command  # noqa: PLC0415 - see above
-    from device.memory import keep_buffers  # noqa: PLC0415 - only for a process of our own
+    from device.daemon.memory import keep_buffers  # noqa: PLC0415 - only for a process of our own
 
     keep_buffers()
 

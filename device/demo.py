@@ -19,10 +19,10 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device.commands.options import add_model
-from device.config import Config, ModelConfig, MqttConfig, NodeConfig, SourceConfig
-from device.daemon import run as run_daemon
+from device.configuration.settings import Config, ModelConfig, MqttConfig, NodeConfig, SourceConfig
+from device.daemon.daemon import run as run_daemon
 from device.errors import PublishError, UsageError
-from device.sources.base import Block
+from device.sound import Block
 from device.sources.recording import Pace, Recording
 
 AUDIO = Path(__file__).parent / "audio"

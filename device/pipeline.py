@@ -14,7 +14,8 @@ from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Event, Music, Score, Segment, Step
 from device.hearing.health import Health, HealthMeter
 from device.hearing.patch_cutter import PatchCutter
-from device.sources.base import SAMPLE_RATE, Block, FloatArray, Source
+from device.sound import SAMPLE_RATE, Block, FloatArray
+from device.sources.base import Source
 
 CLOCK_TOLERANCE_S = 0.5
 """How far sample time and wall time may part (lost samples, a slow crystal) before sample zero is dated anew."""

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from grammar import Argument, Grammar, read
 
 from device.cli import parser
-from device.hearing.models import model_directories
+from device.hearing.models.loading import model_directories
 
 SCRIPT = r"""# Completion of oido for bash, made by packaging/completion.py: change that, not this.
 

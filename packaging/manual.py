@@ -23,7 +23,7 @@ from grammar import Argument, Grammar, read
 
 import device
 from device.cli import DESCRIPTION, parser
-from device.config import DEFAULT_PATH, Config
+from device.configuration.settings import DEFAULT_PATH, Config
 from device.errors import ConfigurationError, OidoError, UsageError
 
 _COLUMNS = 68
@@ -145,7 +145,7 @@ def _pairs(pairs: Mapping[str, str]) -> Iterator[str]:
 
 
 def settings(config: Config) -> Iterator[str]:
-    """The variable of each setting that one can have; `device.config` says which."""
+    """The variable of each setting that one can have; `device.configuration.settings` says which."""
     for section in fields(config):
         value = getattr(config, section.name)
         if is_dataclass(value):

@@ -8,7 +8,7 @@ import soundfile
 from evaluation_fakes import song, talk
 from hearing_fakes import noise
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.comparison.feature import Origin
 from export.corpus.recipe import Label, Split
 from export.corpus.streams import Clip, Corpus, Stream, assemble

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.hearing.features import PATCH_FRAMES
-from device.hearing.front_end import FrontEnd
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import PATCH_FRAMES
+from device.hearing.front_end.stream import FrontEnd
+from device.sound import FloatArray
 from device.sources.recording import Recording
 from export.convert.tflite import Converted, describe
 

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 from hearing_fakes import chord, noise
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.streams import Clip, Corpus, Stream, assemble
-from export.embeddings.yamnet_network import HEAD_SHAPE, Convolution, Head, YamnetWeights, shapes
+from export.yamnet.network import HEAD_SHAPE, Convolution, Head, YamnetWeights, shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from hearing_fakes import chord, clicks, noise, time_axis
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.dataset import COLUMNS, Corpus, load_corpus
 from export.corpus.recipe import Label, Split
 from export.corpus.streams import Clip, Stream, assemble

@@ -8,9 +8,9 @@ import numpy as np
 import soundfile
 from hearing_fakes import chord, noise
 
-from device.hearing.statistics import NAMES
-from device.sources.base import SAMPLE_RATE, FloatArray
-from export.features import Rows
+from device.hearing.statistics.statistics import NAMES
+from device.sound import SAMPLE_RATE, FloatArray
+from export.corpus.features import Rows
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 
 
 def blocks_of(samples: FloatArray, *, block: int = SAMPLE_RATE // 10) -> list[Block]:

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from device.hearing.sidecar import Calibration, Sidecar, front_end_document
-from device.hearing.statistics import NAMES, VERSION
+from device.hearing.models.sidecar import Calibration, Sidecar, front_end_document
+from device.hearing.statistics.statistics import NAMES, VERSION
 from device.publishing.message import Message
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 THRESHOLDS = {"balanced": 0.5, "precision": 0.9, "recall": 0.1}
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.hearing.sidecar import Calibration, Sidecar
-from device.hearing.statistics import NAMES, VERSION
-from device.sources.base import FloatArray
+from device.hearing.models.sidecar import Calibration, Sidecar
+from device.hearing.statistics.statistics import NAMES, VERSION
+from device.sound import FloatArray
 
 TINY_MODELS = Path(__file__).parent / "golden" / "models"
 """`embedder` and `attention`: real int8 files with random weights, made by golden/make_tiny_models.py."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from device.benchmark.report import (
+from device.benchmark.results import (
     SCHEMA_VERSION,
     Above,
     Conditions,
@@ -18,10 +18,10 @@ from device.benchmark.report import (
     Settings,
     Spread,
 )
-from export.metrics import Figure
-from export.reporting.compared import FIGURES, Comparison, parsed
+from export.evaluation.metrics import Figure
 from export.reporting.material import Benchmark, Heard, Material, Model
 from export.reporting.page import page
+from export.reporting.rows import FIGURES, Comparison, parsed
 
 PI_4 = "Raspberry Pi 4 Model B Rev 1.4"
 

@@ -13,7 +13,7 @@ from typing import Self
 
 import waiting
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import ConfigurationError, PublishError
 from device.publishing.session import connected
 

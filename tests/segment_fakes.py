@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.estimators.base import Estimator, Fitted, pooled
-from export.metrics import FloatVector, package_weights
+from export.evaluation.metrics import FloatVector, package_weights
 
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: no networks here"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hearing_fakes import FakeModel, RecordingPublisher
 
 from device.publishing.message import Message
-from device.sources.base import Block, FloatArray
+from device.sound import Block, FloatArray
 
 
 class Hang:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from training_fakes import examples_of
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES, build
 from export.estimators.embedder import EMBEDDING
 from export.frameworks import tensorflow
-from export.scenes import LABELLED
 from export.training.attention import Best, segments, train
+from export.training.scenes import LABELLED
 
 Data = tuple[FloatArray, FloatArray]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hearing_fakes import chord, noise
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, Room, at_level, impulse_response, in_a_room, record
 from export.corpus.augment import noise as room_noise
 from export.corpus.synthetic import Synthetic, synthetic_sounds

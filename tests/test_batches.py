@@ -1,4 +1,4 @@
-"""export.batches: what a step of training sees is fixed by the seed and the number of the step."""
+"""export.training.batches: what a step of training sees is fixed by the seed and the number of the step."""
 
 import threading
 from dataclasses import fields, replace
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from training_fakes import examples_of
 
-from device.hearing.features import LOG_MEL
-from export.batches import Augmentation, Batch, BatchMaker, factors, target
-from export.scenes import FRAMES, HOP_FRAMES, LABELLED
-from export.shards import Examples
-from export.teacher import CLASSES, MUSIC_CLASS
+from device.hearing.front_end.features import LOG_MEL
+from export.training.batches import Augmentation, Batch, BatchMaker, factors, target
+from export.training.scenes import FRAMES, HOP_FRAMES, LABELLED
+from export.training.shards import Examples
+from export.training.teacher import CLASSES, MUSIC_CLASS
 
 UNTOUCHED = Augmentation(equalised=0.0, gained=0.0, masked=0.0)
 

@@ -14,15 +14,15 @@ import pytest
 from hearing_fakes import sidecar_document
 
 from device.benchmark.children import run
-from device.benchmark.comparison import compare, measures
+from device.benchmark.difference import compare, measures
 from device.benchmark.document import dumps, loads
 from device.benchmark.job import Job, Prepared
 from device.benchmark.preparation import prepare
-from device.benchmark.report import Memory, Report
+from device.benchmark.results import Memory, Report
 from device.benchmark.table import table
 from device.cli import main
 from device.errors import OidoError, UsageError
-from device.hearing.models import load_model
+from device.hearing.models.loading import load_model
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "models"

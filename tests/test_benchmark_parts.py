@@ -15,15 +15,15 @@ from device.benchmark.document import build, dumps, loads
 from device.benchmark.job import Job
 from device.benchmark.machine import read_conditions, read_machine, throttling_flags
 from device.benchmark.memory import read_memory
-from device.benchmark.report import Conditions, Ratio, Spread
+from device.benchmark.results import Conditions, Ratio, Spread
 from device.benchmark.stages import Stopwatch, TimedClassifier, TimedDecision
 from device.benchmark.tape import READING, Tape
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules
-from device.hearing.models import load_model
+from device.hearing.models.loading import load_model
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 GOLDEN = Path(__file__).parent / "golden" / "models"
 RULES = Rules(on=0.5, off=0.3, min_on_s=1.0, min_off_s=1.0)

@@ -1,4 +1,4 @@
-"""export.estimators.calibration: probabilities that mean what they say, thresholds to order."""
+"""export.evaluation.calibration: probabilities that mean what they say, thresholds to order."""
 
 from pathlib import Path
 
@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.sources.base import FloatArray
-from export.calibration_plot import draw
+from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.calibration import (
+from export.evaluation.calibration import (
     METHODS,
     Method,
     cross_validated,
@@ -21,6 +20,7 @@ from export.estimators.calibration import (
     operating_points,
     temperature,
 )
+from export.evaluation.calibration_plot import draw
 
 Truth = npt.NDArray[np.int8]
 

@@ -12,9 +12,10 @@ from hearing_fakes import noise
 from network_fakes import TINY_MODELS, needs_tflite
 
 from device.commands.check import Finding, findings, front_end, print_findings
-from device.config import Config, DecisionConfig, ModelConfig, MqttConfig, NodeConfig, SourceConfig
+from device.configuration.settings import Config, DecisionConfig, ModelConfig, MqttConfig, NodeConfig, SourceConfig
 from device.errors import SourceError
-from device.sources.base import FloatArray, Source
+from device.sound import FloatArray
+from device.sources.base import Source
 
 MICROPHONE = SourceConfig(name="room", kind="microphone")
 

@@ -7,7 +7,7 @@ from segment_fakes import segments
 from export.errors import ExportError
 from export.estimators.choosing import SURE, Fold, Setting, choose, folds, log_loss, log_odds, sigmoid
 from export.estimators.logistic import family
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 
 def test_a_family_of_packages_stays_together() -> None:

@@ -13,9 +13,9 @@ from network_fakes import FakeEmbedder, FakeSegmentModel
 from device.errors import ModelError
 from device.hearing.classifier import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, Classifier, PatchCutter
 from device.hearing.decision import Decision, Music, Rules, Score
-from device.hearing.models import Model
+from device.hearing.models.loading import Model
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 HOP = 7_680
 

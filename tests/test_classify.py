@@ -17,7 +17,7 @@ import soundfile
 from hearing_fakes import chord, noise, scene, time_axis
 
 from device.cli import main
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hearing_fakes import noise, time_axis
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.codecs import CODECS, Codec, through
 
 A, MU = 87.6, 255.0

@@ -8,10 +8,10 @@ from comparison_fakes import QUICK, LoudnessFeature, three_splits
 from evaluation_fakes import small_corpus
 from test_tracking import needs_mlflow
 
-from export import compare as command
 from export.__main__ import main
+from export.commands import compare as command
+from export.comparison.tracking import Tracking
 from export.corpus.streams import Corpus
-from export.tracking import Tracking
 
 FEATURES = (LoudnessFeature(), LoudnessFeature(name="net", origin="published", version="net-1"))
 

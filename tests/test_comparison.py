@@ -17,21 +17,21 @@ from export.comparison.feature import NamedFeature, opened
 from export.comparison.fits import Fits, described
 from export.comparison.heard import EVALUATED, Heard
 from export.comparison.learning import curve, some
+from export.comparison.listing import comma_separated, markdown
 from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL
 from export.comparison.running import Material, answers, contests, judge, materials
-from export.comparison.segments import Segments, cut
-from export.comparison.store import Store
-from export.comparison.tables import comma_separated, markdown
 from export.corpus.streams import Corpus
+from export.embeddings.segments import Segments, cut
+from export.embeddings.store import Store
 from export.errors import ExportError
-from export.estimators.compared import compared
+from export.estimators.catalogue import compared
 from export.estimators.dense import dense_head
 from export.estimators.network import Schedule
 from export.estimators.pooled_logistic import PooledLogistic
 from export.evaluation.hearing import segment_ends
+from export.evaluation.metrics import Figure, f1, thresholds
 from export.evaluation.takes import VARIATIONS, Section, takes
-from export.metrics import Figure, f1, thresholds
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from export.comparison.figures import corner, zoom_roc
 from export.comparison.panels import panels
 from export.comparison.rows import ALL, Judged, Row
 from export.estimators.base import ModelFile
-from export.metrics import report
+from export.evaluation.metrics import report
 
 
 def judged(right: float, *, feature: str = "net", head: str = "logistic") -> Judged:

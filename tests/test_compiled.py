@@ -1,4 +1,4 @@
-"""device.hearing.compiled: the compiled transform beside numpy's. What both must hold is in test_features.py."""
+"""device.hearing.front_end.compiled: the compiled transform beside numpy's; test_front_end.py tests both."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hearing_fakes import noise, scene
 
-from device.hearing.compiled import CompiledTransform, load_kernel
-from device.hearing.features import LOG_MEL, LogMelParameters, Spectra
-from device.hearing.front_end import FrontEnd
-from device.hearing.transforms import NumpyTransform, fastest
-from device.sources.base import FloatArray
+from device.hearing.front_end.compiled import CompiledTransform, load_kernel
+from device.hearing.front_end.features import LOG_MEL, LogMelParameters, Spectra
+from device.hearing.front_end.stream import FrontEnd
+from device.hearing.front_end.transforms import NumpyTransform, fastest
+from device.sound import FloatArray
 
 
 @pytest.fixture

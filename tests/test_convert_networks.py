@@ -20,8 +20,8 @@ from converting_fakes import (
 from network_fakes import TINY_MODELS, install_tiny
 
 from device.hearing.classifier import Classifier
-from device.hearing.models import load_model
-from device.hearing.sidecar import Calibration
+from device.hearing.models.loading import load_model
+from device.hearing.models.sidecar import Calibration
 from export.cli import main
 from export.convert.networks import ATTENTION, EMBEDDER, Fitted
 from export.errors import ExportError

@@ -9,15 +9,15 @@ import onnx
 import pytest
 from segment_fakes import needs_xgboost, segments
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.convert.onnx import OPSETS, OUTPUT
-from export.convert.parity import Parity, parity, said
 from export.estimators.base import Fitted, ModelFile, pooled
 from export.estimators.boosted import BoostedTrees
 from export.estimators.forest import RandomForest
+from export.estimators.parity import Parity, parity, said
 from export.estimators.pooled_logistic import PooledLogistic
 from export.estimators.svm import LinearSvm
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 TRAINING = segments(packages=5, rows=20, distance=0.6)
 X = pooled(TRAINING.sequences)

@@ -18,8 +18,8 @@ from converting_fakes import (
     tiny_file,
 )
 
-from device.hearing.runtimes import open_runtime
-from device.sources.base import FloatArray
+from device.hearing.models.runtimes import open_runtime
+from device.sound import FloatArray
 from export.convert.tflite import Converted, Tensor, convert, convert_float, describe, load_keras
 from export.errors import ExportError
 

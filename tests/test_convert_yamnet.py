@@ -15,13 +15,13 @@ from hearing_fakes import noise
 from network_fakes import TINY_MODELS, install_tiny, tiny_document
 
 from device.hearing.classifier import Classifier
-from device.hearing.models import LoadedEmbedder, load_model
+from device.hearing.models.loading import LoadedEmbedder, load_model
 from export.__main__ import main
-from export.convert import yamnet_report
-from export.convert.yamnet_report import Alike, Race, race, race_table
 from export.corpus.streams import Corpus
 from export.errors import ExportError
 from export.evaluation.scoring import Scores, Verdicts
+from export.yamnet import report as yamnet_report
+from export.yamnet.report import Alike, Race, race, race_table
 
 pytestmark = [pytest.mark.timeout(900), keras_warnings]  # three networks are converted, each by a fresh TensorFlow
 

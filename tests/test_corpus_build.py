@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.audio import middle, trim
 from export.corpus.build import Builder, Built, Space, check_space
 from export.corpus.dataset import load_corpus

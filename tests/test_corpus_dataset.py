@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.dataset import (
     Corpus,
     find_corpus,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import ConfigurationError
 from device.publishing.credentials import read_credentials
 

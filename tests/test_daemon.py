@@ -1,4 +1,4 @@
-"""device.daemon: every source has its listener, and the end is orderly."""
+"""device.daemon.daemon: every source has its listener, and the end is orderly."""
 
 import json
 import os
@@ -13,10 +13,11 @@ import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, chord, noise
 
-from device.config import Config, DecisionConfig, ModelConfig, SourceConfig
-from device.daemon import run
+from device.configuration.settings import Config, DecisionConfig, ModelConfig, SourceConfig
+from device.daemon.daemon import run
 from device.errors import ModelError, SourceError
-from device.sources.base import Block, Source
+from device.sound import Block
+from device.sources.base import Source
 
 SONG = blocks_of(np.concatenate((noise(6.0, level_dbfs=-50), chord(12.0), noise(12.0, level_dbfs=-50))))
 

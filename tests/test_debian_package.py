@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device import __version__
-from device.config import load
+from device.configuration.settings import load
 
 ROOT = Path(__file__).parents[1]
 DEB = ROOT / "packaging" / "deb"
@@ -138,7 +138,7 @@ def test_it_installs_the_program_its_models_and_what_it_needs(package: Package) 
 )
 def test_the_compiled_front_end_is_for_the_packages_architecture(package: Package) -> None:
     """Not for that of the machine that built it."""
-    library = package.root / "usr/lib/oido/device/hearing/_spectra.so"
+    library = package.root / "usr/lib/oido/device/hearing/front_end/_spectra.so"
     assert library.read_bytes()[18:20] == (183).to_bytes(2, "little")  # EM_AARCH64 of elf.h
 
 

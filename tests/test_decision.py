@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.hearing.decision import Decision, Event, Music, Rules, Score, Segment, Step
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 HOP = SAMPLE_RATE
 """A score a second keeps the sums readable."""

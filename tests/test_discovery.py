@@ -13,7 +13,7 @@ import pytest
 from jinja2 import Environment, StrictUndefined
 
 from device.commands.check import forget
-from device.config import Config, HomeAssistantConfig, Mode, MqttConfig, SourceConfig
+from device.configuration.settings import Config, HomeAssistantConfig, Mode, MqttConfig, SourceConfig
 from device.errors import ConfigurationError
 from device.publishing.command import Command, parse_command
 from device.publishing.discovery import (
@@ -26,7 +26,7 @@ from device.publishing.discovery import (
     is_of,
 )
 from device.publishing.message import Topics, event_message, state_messages, telemetry_message
-from device.publishing.report import DeviceInfo, EventReport, EventType, StateReport, Telemetry
+from device.publishing.payloads import DeviceInfo, EventReport, EventType, StateReport, Telemetry
 
 GOLDEN = Path(__file__).parent / "golden" / "discovery.json"
 

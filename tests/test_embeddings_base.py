@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hearing_fakes import noise
 
-from device.hearing.front_end import FrontEnd
+from device.hearing.front_end.stream import FrontEnd
 from export.embeddings.base import in_batches, log_mel_patches, patch_count, whole_patches
 
 PATCH, HOP = 15_600, 15_360

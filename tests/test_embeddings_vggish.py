@@ -8,7 +8,7 @@ import pytest
 from embeddings_fakes import needs_tensorflow, random_array, write_h5
 from hearing_fakes import scene
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.embeddings.base import log_mel_patches
 from export.embeddings.vggish import WIDTHS, VggishExtractor, Whitening, Widths, build, read
 from export.errors import ExportError

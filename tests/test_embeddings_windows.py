@@ -8,12 +8,13 @@ import soundfile
 from embeddings_fakes import small_corpus
 from evaluation_fakes import album
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
+from export.commands import levels
 from export.corpus.streams import assemble
-from export.embeddings import levels, quantisation
-from export.embeddings.quantisation import Agreement
 from export.embeddings.windows import Windows, sample
 from export.errors import ExportError
+from export.yamnet import quantisation
+from export.yamnet.quantisation import Agreement
 
 
 def test_both_labels_and_all_packages_of_a_split_have_their_share(tmp_path: Path) -> None:

@@ -19,16 +19,16 @@ from embeddings_fakes import (
 )
 from hearing_fakes import noise, scene
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.convert.tflite import convert_float
 from export.corpus.augment import at_level
 from export.embeddings.base import log_mel_patches, patch_count, whole_patches
-from export.embeddings.quantisation import Agreement, heard, int8
-from export.embeddings.yamnet import YamnetExtractor
-from export.embeddings.yamnet_int8 import BOUND, bounded
-from export.embeddings.yamnet_network import build
-from export.embeddings.yamnet_weights import read
-from export.teacher import MUSIC_CLASS
+from export.training.teacher import MUSIC_CLASS
+from export.yamnet.extractor import YamnetExtractor
+from export.yamnet.int8 import BOUND, bounded
+from export.yamnet.network import build
+from export.yamnet.quantisation import Agreement, heard, int8
+from export.yamnet.weights import read
 
 needs_tensorflow()
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from embeddings_fakes import OFFICIAL_YAMNET, needs_official_yamnet, write_h5, yamnet_layers
 
-from export.embeddings.yamnet_network import HEAD_SHAPE, Head, shapes
-from export.embeddings.yamnet_weights import NORMALISATION_EPSILON, read
 from export.errors import ExportError
+from export.yamnet.network import HEAD_SHAPE, Head, shapes
+from export.yamnet.weights import NORMALISATION_EPSILON, read
 
 EMBEDDER = Path(__file__).parent / "golden" / "models" / "embedder.tflite"
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from segment_fakes import SIZE, Segments, needs_tensorflow, needs_xgboost, segments
 
-from device.sources.base import FloatArray
-from export.convert.parity import ONNX_BAR, parity
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention_head import attention_head
 from export.estimators.base import Estimator, Fitted, Standardisation, pooled
 from export.estimators.boosted import BoostedTrees
-from export.estimators.compared import compared
+from export.estimators.catalogue import compared
 from export.estimators.dense import dense_head
 from export.estimators.forest import RandomForest
 from export.estimators.gru import gru_head
 from export.estimators.network import Schedule
+from export.estimators.parity import ONNX_BAR, parity
 from export.estimators.pooled_logistic import PooledLogistic
 from export.estimators.svm import LinearSvm
 

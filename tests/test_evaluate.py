@@ -15,12 +15,12 @@ from hearing_fakes import noise
 from export.__main__ import main
 from export.corpus.streams import Corpus
 from export.errors import ExportError
-from export.evaluation.comparison import Contestant, compare
+from export.evaluation.metrics import thresholds
+from export.evaluation.plots import draw
+from export.evaluation.questions import Contestant, compare
+from export.evaluation.results import Question, Result, by_category, by_variation, metrics_document
 from export.evaluation.scoring import Scores, Verdicts
-from export.evaluation.tables import Question, Result, by_category, by_variation, metrics_document
-from export.metrics import thresholds
-from export.plots import draw
-from export.reference import prepared_weights
+from export.yamnet.official import prepared_weights
 
 ROOT = Path(__file__).parents[1]
 VARIATIONS = ["clean", "level", "room", "mixture"]

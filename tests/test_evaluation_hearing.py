@@ -1,4 +1,4 @@
-"""export.evaluation.hearing and export.reference: sections become answers and segments."""
+"""export.evaluation.hearing and export.yamnet.official: sections become answers and segments."""
 
 import json
 import shutil
@@ -12,12 +12,12 @@ from hearing_fakes import chord, noise, scene
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules
-from device.hearing.models import load_model
+from device.hearing.models.loading import load_model
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.errors import ExportError
 from export.evaluation.hearing import SEGMENT_SAMPLES, DeviceModel, answers, segment_ends
-from export.reference import RECENT_WINDOWS, Yamnet, YamnetEar, prepared_weights
+from export.yamnet.official import RECENT_WINDOWS, Yamnet, YamnetEar, prepared_weights
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "models"

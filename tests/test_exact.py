@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from converting_fakes import keras_warnings, needs_litert, needs_tensorflow, recorded_patches, tiny_embedder
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.convert.exact import exact
 from export.convert.tflite import Converted, convert, convert_float
 from export.errors import ExportError

@@ -7,7 +7,7 @@ import pytest
 from evaluation_fakes import write_corpus
 from hearing_fakes import noise
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.excerpts import Material, active_rms, at_active_level, draw, is_speech, materials
 
 

@@ -51,7 +51,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_imports_no_command() -> None:
     """Asking for help does not wait for the libraries that commands need."""
     script = "import sys\nfrom export.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    script += "sys.exit('export.corpus.cli' in sys.modules)"
+    script += "sys.exit('export.commands.corpus' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
     assert done.returncode == 0
 

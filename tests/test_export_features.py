@@ -1,4 +1,4 @@
-"""export.features: the corpus as rows, which are the device's own features, kept once computed."""
+"""export.corpus.features: the corpus as rows, which are the device's own features, kept once computed."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from export_fakes import FakeSound, rows_of
 from hearing_fakes import FakeModel, chord, noise, scene
 
 from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models import load_model
-from device.hearing.statistics import NAMES
-from device.sources.base import SAMPLE_RATE
+from device.hearing.models.loading import load_model
+from device.hearing.statistics.statistics import NAMES
+from device.sound import SAMPLE_RATE
+from export.corpus.features import Rows, extract, extract_all, sections, vary, vectors, versions
 from export.corpus.streams import Clip, Stream, assemble
 from export.errors import ExportError
-from export.features import Rows, extract, extract_all, sections, vary, vectors, versions
 
 SOUNDS = [FakeSound("a"), FakeSound("b", label="no_music", split="test")]
 

@@ -1,4 +1,4 @@
-"""device.metrics, device.tally and device.metrics_server: a page that Prometheus understands, on request.
+"""device.monitoring.metrics and metrics_server: a page that Prometheus understands, on request.
 
 test_metrics.py is about the figures of merit in training.
 """
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from device.errors import OidoError
-from device.metrics import CONTENT_TYPE, Figures, SourceFigures, render
-from device.metrics_server import MetricsServer
-from device.tally import LATENCY_BOUNDS_S, Latencies, Tally
+from device.monitoring.metrics import CONTENT_TYPE, Figures, SourceFigures, render
+from device.monitoring.metrics_server import MetricsServer
+from device.monitoring.tally import LATENCY_BOUNDS_S, Latencies, Tally
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from documented_fleet import PAGE, ROOT, block
 
-from device.metrics import Figures, SourceFigures, render
+from device.monitoring.metrics import Figures, SourceFigures, render
+from device.monitoring.tally import Tally
 from device.publishing.discovery import discovery_message
 from device.publishing.message import Topics
-from device.publishing.report import DeviceInfo
-from device.tally import Tally
+from device.publishing.payloads import DeviceInfo
 
 SCHEMAS = ROOT / "device" / "publishing" / "schemas"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.hearing.runtimes import TfliteName, open_runtime
+from device.hearing.models.runtimes import TfliteName, open_runtime
 
 GOLDEN = Path(__file__).parent / "golden" / "gru_head.npz"
 

@@ -7,7 +7,7 @@ import pytest
 from hearing_fakes import noise, time_axis
 
 from device.hearing.health import Health, HealthMeter
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 
 def health_of(*patches: FloatArray) -> Health:

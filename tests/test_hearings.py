@@ -12,13 +12,13 @@ from network_fakes import TINY_MODELS, FakeEmbedder, FakeHead, FakeSegmentModel,
 
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
-from device.hearing.features import Spectra
-from device.hearing.front_end import FrontEnd
+from device.hearing.front_end.features import Spectra
+from device.hearing.front_end.stream import FrontEnd
 from device.hearing.hearings import Hearing, hearing_of, joined_score, segment_places
-from device.hearing.models import LoadedEmbedder, LoadedSegmentModel, load_model
+from device.hearing.models.loading import LoadedEmbedder, LoadedSegmentModel, load_model
 from device.hearing.patch_cutter import PatchCutter
-from device.hearing.statistics import NAMES, WindowStatistics
-from device.sources.base import FloatArray
+from device.hearing.statistics.statistics import NAMES, WindowStatistics
+from device.sound import FloatArray
 
 FIRST = 15_600
 

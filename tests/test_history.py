@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from device.cli import main
 from device.commands.history import moment
 from device.errors import OidoError
-from device.history import (
+from device.publishing.message import Topics, event_message, status_message
+from device.publishing.payloads import EventReport
+from device.storage.history import (
     FILE,
     History,
     Interval,
@@ -28,8 +30,6 @@ from device.history import (
     reading,
     split_by_day,
 )
-from device.publishing.message import Topics, event_message, status_message
-from device.publishing.report import EventReport
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Apia")

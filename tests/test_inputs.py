@@ -1,4 +1,4 @@
-"""device.hearing.inputs: what a description says of a model's input is what is computed here, or it is refused."""
+"""device.hearing.models.inputs: what a sidecar says of a model's input is computed here, or it is refused."""
 
 import copy
 import json
@@ -16,9 +16,9 @@ from network_fakes import install_tiny, needs_tflite, on_statistics, tiny_docume
 
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
-from device.hearing.inputs import PatchInput, SegmentInput, StatisticsInput
-from device.hearing.models import load_model
-from device.hearing.pooling import Scaling
+from device.hearing.models.inputs import PatchInput, SegmentInput, StatisticsInput
+from device.hearing.models.loading import load_model
+from device.hearing.statistics.pooling import Scaling
 
 FRONT_END = sidecar_document()["input"]["front_end"]
 

@@ -18,28 +18,28 @@ from segment_fakes import needs_tensorflow
 
 from device.cli import main as oido
 from device.errors import ModelError
-from device.hearing.models import LoadedSegmentModel, load_model
+from device.hearing.models.loading import LoadedSegmentModel, load_model
+from device.hearing.models.sidecar import MODES, Sidecar
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
-from device.hearing.sidecar import MODES, Sidecar
-from device.sources.base import SAMPLE_RATE, FloatArray
-from export import compare as command
+from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
+from export.commands import compare as command
 from export.comparison.feature import Feature, NamedFeature, Origin, opened
 from export.comparison.fits import Fits
 from export.comparison.install import Installable, Shelf
 from export.comparison.running import Material, judge
-from export.comparison.segments import Segments, cut
-from export.convert.parity import said
 from export.embeddings.base import Extractor
 from export.embeddings.ours import OursExtractor
+from export.embeddings.segments import Segments, cut
 from export.errors import ExportError
 from export.estimators.base import Estimator, ModelFile, Standardisation
 from export.estimators.dense import dense_head
 from export.estimators.network import Schedule
+from export.estimators.parity import said
 from export.estimators.pooled_logistic import PooledLogistic
 from export.evaluation.hearing import answers, segment_ends
+from export.evaluation.metrics import f1
 from export.evaluation.takes import Section
-from export.metrics import f1
 
 LOGISTIC = PooledLogistic(strengths=(0.01,))
 

@@ -13,16 +13,23 @@ import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, RecordingPublisher, noise
 
-from device.config import Config, DecisionConfig, HistoryConfig, MqttConfig, NodeConfig, SourceConfig
-from device.daemon import run
+from device.configuration.settings import (
+    Config,
+    DecisionConfig,
+    HistoryConfig,
+    MqttConfig,
+    NodeConfig,
+    SourceConfig,
+)
+from device.daemon.daemon import run
+from device.daemon.listener import Listener
 from device.errors import ConfigurationError, OidoError
-from device.history import FILE, intervals, reading
-from device.journal import Journal
-from device.last_heard import LastHeard, read_last_heard
-from device.listener import Listener
 from device.publishing.message import Message, Topics, event_id, event_message
-from device.publishing.report import EventReport
-from device.state import OUTBOX_FILE, State, directory_to_look_at, runtime_directory, state_directory
+from device.publishing.payloads import EventReport
+from device.storage.history import FILE, intervals, reading
+from device.storage.journal import Journal
+from device.storage.last_heard import LastHeard, read_last_heard
+from device.storage.state import OUTBOX_FILE, State, directory_to_look_at, runtime_directory, state_directory
 
 STARTED = 1_700_000_000.0
 TOPICS = Topics("oido", "attic")
@@ -111,7 +118,7 @@ class TestLookingOn:
         """Where this user's daemon would keep its state; there is a system service too."""
         service = tmp_path / "service"
         service.symlink_to("private")  # as systemd makes it, and as a user may not follow it
-        monkeypatch.setattr("device.state.SERVICE_DIRECTORY", service)
+        monkeypatch.setattr("device.storage.state.SERVICE_DIRECTORY", service)
         return tmp_path / "state" / "oido"
 
     def looked_at(self, own: Path, config: Config | None = None) -> Path:

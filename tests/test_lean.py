@@ -68,5 +68,5 @@ def test_a_source_needs_only_its_own_kind(tmp_path: Path) -> None:
 def test_only_a_port_for_figures_needs_a_server(tmp_path: Path) -> None:
     """Without one there is none, and no demo, benchmark or picture either."""
     loaded = set(modules(tmp_path, "--model", "logistic"))
-    assert not loaded & {"http.server", "device.metrics_server", "device.demo", "device.commands.plot"}
+    assert not loaded & {"http.server", "device.monitoring.metrics_server", "device.demo", "device.commands.plot"}
     assert not any(name.startswith("device.benchmark") for name in loaded)

@@ -1,4 +1,4 @@
-"""device.listener: hears a source, opens it again when it was lost, obeys commands."""
+"""device.daemon.listener: hears a source, opens it again when it was lost, obeys commands."""
 
 import itertools
 import json
@@ -15,11 +15,11 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, RecordingPublisher, noise
 from network_fakes import FakeEmbedder, FakeSegmentModel
 
-from device.config import DecisionConfig, SourceConfig, SourceKind
+from device.configuration.settings import DecisionConfig, SourceConfig, SourceKind
+from device.daemon.listener import Listener
 from device.errors import ModelError, SourceError, SourceLost
-from device.hearing.models import Model
+from device.hearing.models.loading import Model
 from device.hearing.rules import rules
-from device.listener import Listener
 from device.publishing.message import Topics
 from device.sources.backoff import Backoff
 from device.sources.base import Source

@@ -11,7 +11,7 @@ import pytest
 
 import device
 from device.cli import COMMANDS, parser
-from device.config import load
+from device.configuration.settings import load
 
 ROOT = Path(__file__).parents[1]
 

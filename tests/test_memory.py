@@ -1,4 +1,4 @@
-"""device.memory: what is given back once the start is over, and that everything goes on."""
+"""device.daemon.memory: what is given back once the start is over, and that everything goes on."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.memory import Settling, clean_code, let_go_of_the_start
+from device.daemon.memory import Settling, clean_code, let_go_of_the_start
 
 SMAPS = """\
 5581a0000000-5581a0010000 r--p 00000000 fe:00 260386                     /usr/bin/python3.11
@@ -30,7 +30,7 @@ Anonymous:             0 kB
 PROGRAM = """
 import re
 import numpy as np
-from device.memory import let_go_of_the_start
+from device.daemon.memory import let_go_of_the_start
 
 def code_kb():
     code = r"^[0-9a-f]+-[0-9a-f]+ r-xp .*\\n(?:\\S+: .*\\n)*?Rss: +(\\d+)"

@@ -1,4 +1,4 @@
-"""export.metrics and export.estimators.logistic: figures checked by hand."""
+"""export.evaluation.metrics and export.estimators.logistic: figures checked by hand."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import pytest
 from export_fakes import rows_of
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from device.hearing.sidecar import Calibration
+from device.hearing.models.sidecar import Calibration
 from export.errors import ExportError
 from export.estimators.logistic import cross_validate, family, fit, probability
-from export.metrics import (
+from export.evaluation.metrics import (
     Bin,
     Report,
     calibration_error,

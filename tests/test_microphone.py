@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeSoundDevice, FakeStream
 
 from device.errors import SourceError, SourceLost
-from device.sources.base import Block, FloatArray
+from device.sound import Block, FloatArray
 from device.sources.microphone import Microphone, input_devices, refresh_devices
 from device.sources.port_audio import PortAudio
 

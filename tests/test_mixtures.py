@@ -8,7 +8,7 @@ import pytest
 from evaluation_fakes import album, small_corpus, song, talk, write_corpus
 from hearing_fakes import noise
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.excerpts import Excerpt, active_rms, materials
 from export.corpus.mixtures import OTHER_ABOVE_SPEECH_DB, Mixture, Noise, mixtures
 from export.corpus.streams import Corpus

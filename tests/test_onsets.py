@@ -9,7 +9,7 @@ from evaluation_fakes import album, small_corpus, song, write_corpus
 from hearing_fakes import chord, noise
 
 from device.hearing.decision import Event
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
 from export.corpus.excerpts import active_rms
 from export.corpus.joins import AFTER_S, BEFORE_S, MUSIC_S, Plan, lead_s, plan

@@ -18,7 +18,7 @@ from device import __version__
 ROOT = Path(__file__).parents[1]
 
 
-COMPILED = "device/hearing/_spectra.so"
+COMPILED = "device/hearing/front_end/_spectra.so"
 
 
 def build(folder: Path, **environment: str) -> tuple[Path, str]:

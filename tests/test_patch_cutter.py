@@ -5,7 +5,7 @@ import pytest
 from hearing_fakes import noise
 
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, PatchCutter
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 
 
 def cut(samples: FloatArray, block: int) -> list[FloatArray]:

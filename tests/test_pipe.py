@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.config import SourceConfig, SourceKind
+from device.configuration.settings import SourceConfig, SourceKind
 from device.errors import ConfigurationError, SourceError, SourceLost
-from device.sources.base import Block, FloatArray
+from device.sound import Block, FloatArray
 from device.sources.ffmpeg import arguments, mask
 from device.sources.opening import open_source
 from device.sources.pipe import FfmpegStream, PcmReader, StandardInput

@@ -13,9 +13,9 @@ from network_fakes import TINY_MODELS, needs_tflite
 from device.errors import SourceLost
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Event, Music, Rules, Score, Segment
-from device.hearing.models import Model, load_model
+from device.hearing.models.loading import Model, load_model
 from device.pipeline import Observation, listen
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 
 RULES = Rules(on=0.5, off=0.35, min_on_s=1.5, min_off_s=2.5)
 

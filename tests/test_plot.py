@@ -15,14 +15,14 @@ from hearing_fakes import noise, scene
 from device.cli import main
 from device.commands.plot import check, draw, save
 from device.commands.timeline import Timeline, Trace, columns
-from device.config import DecisionConfig
+from device.configuration.settings import DecisionConfig
 from device.errors import OidoError, UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Event, Music, Rules, Segment, Step
-from device.hearing.models import load_model
+from device.hearing.models.loading import load_model
 from device.hearing.rules import rules
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'oido[plot]'")

@@ -1,10 +1,10 @@
-"""device.hearing.pooling: heads are given on the device, to the last bit, what they learnt from."""
+"""device.hearing.statistics.pooling: heads are given on the device, to the last bit, what they learnt from."""
 
 import numpy as np
 import pytest
 
-from device.hearing.pooling import Pooling, Scaling, preparation
-from device.sources.base import FloatArray
+from device.hearing.statistics.pooling import Pooling, Scaling, preparation
+from device.sound import FloatArray
 from export.estimators.base import Standardisation, pooled
 
 

@@ -11,7 +11,7 @@ import soundfile
 from hearing_fakes import noise, time_axis
 from training_fakes import track
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.pools import Part, Pool, pools
 from export.corpus.recipe import Label
 from export.corpus.streams import Clip, Stream

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from scripted_broker import DEADLINE_S, ScriptedBroker, connect_once, eventually
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import ConfigurationError
 from device.publishing.message import Message, Topics, availability_message
 from device.publishing.mqtt import Birth, MqttPublisher

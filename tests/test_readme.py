@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from device.cli import COMMANDS as DEVICE_COMMANDS
-from device.config import Config, ModelConfig, SourceConfig, load
+from device.configuration.settings import Config, ModelConfig, SourceConfig, load
 from device.publishing.message import Topics
 from export.cli import COMMANDS as EXPORT_COMMANDS
 
@@ -96,7 +96,7 @@ def settings_listed() -> set[str]:
 
 
 def settings_known() -> set[str]:
-    """`section.key` for every setting of device.config."""
+    """`section.key` for every setting of device.configuration.settings."""
     config = Config()
     sections = {entry.name: getattr(config, entry.name) for entry in fields(Config)}
     sections["source"] = SourceConfig()
@@ -216,7 +216,7 @@ def test_every_key_of_the_example_configuration_is_accepted(tmp_path: Path) -> N
 
 
 def test_the_example_configuration_lists_every_setting() -> None:
-    """Every section and key of device.config, as the READMEs say."""
+    """Every section and key of device.configuration.settings, as the READMEs say."""
     assert settings_listed() == settings_known()
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from device.errors import SourceError
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.recording import Recording
 
 FREQUENCY_HZ = 440

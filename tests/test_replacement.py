@@ -1,4 +1,4 @@
-"""device.hearing.replacement: a model asked for from afar is loaded and tried, or refused with a sentence."""
+"""device.hearing.models.replacement: a model asked for from afar is tried, or refused with a sentence."""
 
 import json
 import shutil
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from network_fakes import TINY_MODELS, install_tiny, needs_tflite
 
-from device.config import ModelConfig
+from device.configuration.settings import ModelConfig
 from device.errors import ModelError
-from device.hearing.replacement import load_replacement
+from device.hearing.models.replacement import load_replacement
 
 MODELS = Path(__file__).parents[1] / "models"
 

@@ -10,7 +10,7 @@ from device.hearing.health import Health
 from device.pipeline import Condition, Observation
 from device.publishing.message import Message, Topics, event_id
 from device.publishing.reporter import Reporter
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 ORIGIN = 1_000.0
 

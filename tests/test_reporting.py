@@ -1,4 +1,4 @@
-"""export.report: the page, from what is there."""
+"""export.commands.report: the page, from what is there."""
 
 import itertools
 import json

@@ -6,7 +6,7 @@ from reporting_fakes import (
     Taken,
 )
 
-from export.metrics import Figure
+from export.evaluation.metrics import Figure
 from export.reporting.chart import Axis, Range, ranges
 from export.reporting.figures import NONE, significant
 from export.reporting.html import Markup, join, prose, tag

@@ -18,13 +18,13 @@ from reporting_fakes import (
 )
 
 from export.comparison.costs import Costs
+from export.comparison.listing import comma_separated, markdown
 from export.comparison.rows import Row
-from export.comparison.tables import comma_separated, markdown
 from export.errors import ExportError
-from export.metrics import Report
-from export.reporting.compared import read_comparison
+from export.evaluation.metrics import Report
 from export.reporting.material import PLOTS, read_benchmark, read_model
 from export.reporting.pictures import LARGEST_BYTES, read_pictures
+from export.reporting.rows import read_comparison
 
 ROOT = Path(__file__).parents[1]
 ATTENTION = ROOT / "models" / "attention.json"
@@ -71,8 +71,8 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str) -> None:
 def test_the_tracking_store_serves_as_well(tmp_path: Path) -> None:
     """Where there is no table."""
     pytest.importorskip("mlflow", reason="needs MLflow")
+    from export.comparison.tracking import Tracking  # noqa: PLC0415
     from export.estimators.base import ModelFile  # noqa: PLC0415 - only here
-    from export.tracking import Tracking  # noqa: PLC0415
 
     tracking = Tracking(tmp_path)
     tracking.row("now", 0, row(0.98, None), ModelFile(b"x", ".onnx", "probabilities", ("no_music", "music")))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from device.errors import SourceError
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.conditioning import Conditioner, mix_down
 from device.sources.resample import Resampler
 

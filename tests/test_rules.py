@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hearing_fakes import FakeModel
 
-from device.config import DecisionConfig
+from device.configuration.settings import DecisionConfig
 from device.hearing.rules import rules
 
 

@@ -1,4 +1,4 @@
-"""device.hearing.runtimes: what opens a model file, and what it says of one that cannot be opened."""
+"""device.hearing.models.runtimes: what opens a model file, and what it says of one that cannot be opened."""
 
 import importlib.util
 import struct
@@ -10,9 +10,9 @@ import pytest
 from network_fakes import TINY_MODELS, needs_tflite, tiny_document
 
 from device.errors import ModelError
-from device.hearing.runtimes import Runtime, open_runtime
-from device.hearing.statistics import NAMES
-from device.sources.base import FloatArray
+from device.hearing.models.runtimes import Runtime, open_runtime
+from device.hearing.statistics.statistics import NAMES
+from device.sound import FloatArray
 
 ROOT = Path(__file__).parents[1]
 LOGISTIC = ROOT / "models" / "logistic.onnx"

@@ -1,4 +1,4 @@
-"""export.scenes: what is heard in a scene is what its labels say."""
+"""export.training.scenes: what is heard in a scene is what its labels say."""
 
 import inspect
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 from hearing_fakes import chord, noise
 from training_fakes import small_pools, track
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.pools import Part, Pool
-from export.scenes import (
+from export.training.scenes import (
     FRAMES,
     HOP_FRAMES,
     KINDS,

@@ -24,7 +24,7 @@ from device.publishing.message import (
     status_message,
     telemetry_message,
 )
-from device.publishing.report import DeviceInfo, EventReport, Response, StateReport, Telemetry
+from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
 
 TOPICS = Topics("oido", "attic")
 NAMES = ("status", "info", "availability", "music", "state", "event", "telemetry", "set", "response")

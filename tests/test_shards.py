@@ -1,4 +1,4 @@
-"""export.shards and teacher: scenes on disk, made once, whatever interrupts."""
+"""export.training.shards and teacher: scenes on disk, made once, whatever interrupts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -11,13 +11,13 @@ from hearing_fakes import chord, noise
 from test_train import song
 from training_fakes import FakeTeacher, small_pools
 
-from device.hearing.front_end import FrontEnd
+from device.hearing.front_end.stream import FrontEnd
 from export.corpus.pools import Part, Pool
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
-from export.scenes import FRAMES, LABELLED, SAMPLES, Stage
-from export.shards import Examples, fingerprint, make
-from export.teacher import CLASSES, MUSIC_CLASS, SPEECH_CLASS, Teacher, YamnetTeacher
+from export.training.scenes import FRAMES, LABELLED, SAMPLES, Stage
+from export.training.shards import Examples, fingerprint, make
+from export.training.teacher import CLASSES, MUSIC_CLASS, SPEECH_CLASS, Teacher, YamnetTeacher
 
 ROOT = Path(__file__).parents[1]
 YAMNET = ROOT.parent / "shared" / "weights" / "yamnet.tflite"

@@ -1,4 +1,4 @@
-"""device.hearing.sidecar: a complete description is read, any other is refused in one sentence."""
+"""device.hearing.models.sidecar: a complete description is read, any other is refused in one sentence."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ModelError
-from device.hearing.sidecar import Calibration, Sidecar
+from device.hearing.models.sidecar import Calibration, Sidecar
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.speech import LANGUAGES, SECONDS, SyntheticSpeech, synthetic_speech
 from export.errors import ExportError
 

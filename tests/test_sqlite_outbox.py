@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from device.publishing.message import Message, Topics, event_message
 from device.publishing.outbox import MemoryOutbox, Outbox
-from device.publishing.report import EventReport, EventType
-from device.publishing.sqlite_outbox import SqliteOutbox
+from device.publishing.payloads import EventReport, EventType
+from device.storage.sqlite_outbox import SqliteOutbox
 
 TOPICS = Topics("oido", "n")
 

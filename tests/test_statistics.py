@@ -1,4 +1,4 @@
-"""device.hearing.statistics: what the numbers tell apart, and that they are always numbers."""
+"""device.hearing.statistics.statistics: what the numbers tell apart, and that they are always numbers."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ import pytest
 from hearing_fakes import chord, clicks, noise, scene, time_axis
 
 from device.hearing.classifier import PatchCutter
-from device.hearing.front_end import FrontEnd
-from device.hearing.statistics import NAMES, WINDOW_PATCHES, WindowStatistics
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.hearing.front_end.stream import FrontEnd
+from device.hearing.statistics.statistics import NAMES, WINDOW_PATCHES, WindowStatistics
+from device.sound import SAMPLE_RATE, FloatArray
 
 SOUNDS: dict[str, Callable[[float], FloatArray]] = {"noise": noise, "chord": chord, "scene": scene}
 

@@ -1,4 +1,4 @@
-"""device.listener, device.progress, device.crew: who hangs is noticed, and nothing sticks."""
+"""device.daemon.listener, listeners and liveness: who hangs is noticed, and nothing sticks."""
 
 import json
 import threading
@@ -12,12 +12,12 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import FakeModel, RecordingPublisher, noise
 from supervised import Hang, HangingModel, HangingPublisher, HangingSource
 
-from device.config import DecisionConfig, SourceConfig, SourceKind
-from device.crew import Crew
+from device.configuration.settings import DecisionConfig, SourceConfig, SourceKind
+from device.daemon.listener import Listener
+from device.daemon.listeners import Listeners
 from device.errors import SourceLost
 from device.hearing.decision import Music
-from device.hearing.models import Model
-from device.listener import Listener
+from device.hearing.models.loading import Model
 from device.publishing.message import Topics
 from device.sources.backoff import Backoff
 from device.sources.base import Source
@@ -97,7 +97,7 @@ def test_a_listener_in_time_is_left_alone() -> None:
         said = len(publisher.messages)
         now = time.monotonic()
         listener.guard(now)
-        assert not listener.progress.overdue(now)
+        assert not listener.liveness.overdue(now)
         assert len(publisher.messages) == said
 
 
@@ -146,65 +146,65 @@ def hang_in_inference(hang: Hang, publisher: RecordingPublisher) -> Listener:
 
 @pytest.mark.parametrize("make", [hang_in_open, hang_in_read, hang_in_inference])
 def test_a_hang_starves_the_watchdog(make: Callable[[Hang, RecordingPublisher], Listener]) -> None:
-    """Whatever hangs, the crew is not well any more."""
-    hang, publisher, crew = Hang(), RecordingPublisher(), Crew()
+    """Whatever hangs, the listeners are not well any more."""
+    hang, publisher, listeners = Hang(), RecordingPublisher(), Listeners()
     listener = make(hang, publisher)
-    crew.start([listener])
+    listeners.start([listener])
     assert hang.reached.wait(20)
-    assert crew.guard(time.monotonic())
-    assert not crew.guard(later())
+    assert listeners.guard(time.monotonic())
+    assert not listeners.guard(later())
     assert "online" not in publisher.payloads("availability")[-1:]
     hang.release()
-    crew.stop()
+    listeners.stop()
     assert listener.join(20)
 
 
 def test_a_publisher_that_hangs_starves_it_too() -> None:
     """And the guard, which would publish as well, does not hang with it."""
-    hang, crew = Hang(), Crew()
+    hang, listeners = Hang(), Listeners()
     publisher = HangingPublisher(hang, "music_started")
     listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
-    crew.start([listener])
+    listeners.start([listener])
     assert hang.reached.wait(20)
-    assert not crew.guard(later())
+    assert not listeners.guard(later())
     hang.release()
-    crew.stop()
+    listeners.stop()
 
 
 def test_a_published_absence_feeds_it() -> None:
     """While it waits to look for a lost source, and only that long."""
-    publisher, crew = RecordingPublisher(), Crew()
+    publisher, listeners = RecordingPublisher(), Listeners()
     listener = listener_of(lambda: FakeSource(failures=[SourceLost("gone")]), publisher)
-    crew.start([listener])
+    listeners.start([listener])
     assert publisher.wait_for("state", "no audio")
     until = time.monotonic() + 20
-    while listener.progress.doing != "waiting" and time.monotonic() < until:
+    while listener.liveness.doing != "waiting" and time.monotonic() < until:
         time.sleep(0.001)
-    assert crew.guard(time.monotonic() + LATER_S)  # the wait is between half an hour and an hour
-    assert not crew.guard(time.monotonic() + 3_700)
-    crew.stop()
+    assert listeners.guard(time.monotonic() + LATER_S)  # the wait is between half an hour and an hour
+    assert not listeners.guard(time.monotonic() + 3_700)
+    listeners.stop()
     assert listener.tally.losses == 1
 
 
 def test_a_pause_feeds_it() -> None:
     """Nobody hears, by command, and the thread shows itself."""
-    publisher, crew = RecordingPublisher(), Crew()
+    publisher, listeners = RecordingPublisher(), Listeners()
     listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
     listener.command(b'{"paused": true}')
-    crew.start([listener])
+    listeners.start([listener])
     assert publisher.wait_for("state", '"paused":true')
-    assert crew.guard(time.monotonic())
-    crew.stop()
+    assert listeners.guard(time.monotonic())
+    listeners.stop()
     assert listener.join(20)
 
 
 def test_who_hangs_is_left_behind_and_its_music_closed() -> None:
     """A stop event and `offline`; what the thread says after that is not published."""
-    hang, publisher, crew = Hang(), RecordingPublisher(), Crew()
+    hang, publisher, listeners = Hang(), RecordingPublisher(), Listeners()
     listener = listener_of(lambda: HangingSource(SOUND, hang, SOUND), publisher)
-    crew.start([listener])
+    listeners.start([listener])
     assert hang.reached.wait(20)
-    crew.stop()
+    listeners.stop()
     assert kinds(publisher) == ["music_started", "music_stopped"]
     assert publisher.payloads("availability")[-1] == "offline"
     said = len(publisher.messages)
@@ -231,16 +231,16 @@ def test_counts_outlive_the_source() -> None:
 
 def test_the_crew_says_what_it_hears() -> None:
     """One line for people, and figures for machines."""
-    publisher, crew = RecordingPublisher(), Crew()
+    publisher, listeners = RecordingPublisher(), Listeners()
     listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
-    crew.start([listener])
+    listeners.start([listener])
     assert publisher.wait_for("music", "ON")
-    assert crew.words() == "mic: music"
-    (figures,) = crew.figures()
+    assert listeners.words() == "mic: music"
+    (figures,) = listeners.figures()
     assert (figures.name, figures.music) == ("mic", "ON")
-    assert not crew.command("hall", b"{}")
-    crew.stop()
-    assert not crew.alive
+    assert not listeners.command("hall", b"{}")
+    listeners.stop()
+    assert not listeners.alive
     assert "listen mic" not in [thread.name for thread in threading.enumerate()]
 
 

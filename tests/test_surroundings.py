@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from device.commands.surroundings import ENOUGH_BYTES, disk, is_synchronised, judge_clock, judge_disk
-from device.config import Config, NodeConfig
+from device.configuration.settings import Config, NodeConfig
 
 
 def seconds(year: int) -> float:

@@ -7,11 +7,11 @@ import pytest
 from evaluation_fakes import small_corpus, song, write_corpus
 from hearing_fakes import noise
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
+from export.corpus.features import SEED, extract, vectors
 from export.corpus.mixtures import mixtures
 from export.corpus.streams import Corpus
 from export.evaluation.takes import Section, Take, takes
-from export.features import SEED, extract, vectors
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 from converting_fakes import needs_litert, recorded_patches, tiny_file
 
-from device.hearing.runtimes import open_runtime
-from device.hearing.sidecar import Calibration
-from device.sources.base import FloatArray
+from device.hearing.models.runtimes import open_runtime
+from device.hearing.models.sidecar import Calibration
+from device.sound import FloatArray
 from export.convert.tflite import Converted
 from export.convert.tflite_parity import Decide, Parity, compare, compare_runtimes
 from export.errors import ExportError

@@ -1,4 +1,4 @@
-"""export.tracking: what is kept in MLflow comes out again."""
+"""export.comparison.tracking: what is kept in MLflow comes out again."""
 
 import importlib.util
 import math
@@ -8,10 +8,10 @@ import pytest
 
 from export.comparison.costs import Costs
 from export.comparison.rows import Row
+from export.comparison.tracking import Tracking
 from export.errors import ExportError
 from export.estimators.base import ModelFile
-from export.metrics import Figure, Report
-from export.tracking import Tracking
+from export.evaluation.metrics import Figure, Report
 
 HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
 

@@ -1,4 +1,4 @@
-"""export.train, evaluate and convert: from a tiny corpus to a model that the device loads."""
+"""export.commands.train, evaluate and convert: from a tiny corpus to a model that the device loads."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ from hearing_fakes import chord, clicks, noise, scene, time_axis
 
 from device.errors import ModelError
 from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models import LoadedModel, load_model
-from device.hearing.sidecar import Calibration
-from device.hearing.statistics import NAMES, VERSION, WINDOW_PATCHES
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.hearing.models.loading import LoadedModel, load_model
+from device.hearing.models.sidecar import Calibration
+from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
+from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
-from export.convert.parity import largest_difference
 from export.corpus.dataset import COLUMNS, load_corpus
+from export.corpus.features import vectors
 from export.estimators.logistic import fit
-from export.features import vectors
+from export.estimators.parity import largest_difference
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,11 +1,11 @@
-"""export.train: words to the module that trains; what each one does is tested with it."""
+"""export.commands.train: words to the module that trains; what each one does is tested with it."""
 
 import importlib
 
 import pytest
 
 from export.__main__ import main
-from export.train import MODELS
+from export.commands.train import MODELS
 
 
 @pytest.mark.parametrize("model", MODELS)

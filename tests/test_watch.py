@@ -14,7 +14,7 @@ from device.commands.watch import line, show
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules
 from device.pipeline import Observation, listen
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 
 RULES = Rules(on=0.5, off=0.3, min_on_s=1.0, min_off_s=1.0)
 

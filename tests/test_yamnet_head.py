@@ -1,13 +1,13 @@
-"""export.training.yamnet_head: our head on YAMNet's embeddings."""
+"""export.yamnet.head: our head on YAMNet's embeddings."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from export.comparison.segments import Segments
+from export.embeddings.segments import Segments
 from export.errors import ExportError
-from export.training.yamnet_head import FittedHead, Patches, fit
+from export.yamnet.head import FittedHead, Patches, fit
 
 SIZE = 6
 

@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 from hearing_fakes import chord, noise, time_axis
 
-from device.hearing.features import LOG_MEL
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import LOG_MEL
+from device.sound import FloatArray
 from export.corpus.pools import Part, Pool, Track
-from export.scenes import FRAMES, LABELLED
-from export.shards import Examples
-from export.teacher import CLASSES, HOP_SAMPLES, MUSIC_CLASS, SPEECH_CLASS, WINDOW_SAMPLES
+from export.training.scenes import FRAMES, LABELLED
+from export.training.shards import Examples
+from export.training.teacher import CLASSES, HOP_SAMPLES, MUSIC_CLASS, SPEECH_CLASS, WINDOW_SAMPLES
 
 TONAL_BANDS = (10, 20, 30)
 """The mel bands that sound where there is music in `examples_of`."""

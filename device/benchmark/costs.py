@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from device.benchmark.report import STAGES, Ratio, Spread
+from device.benchmark.results import STAGES, Ratio, Spread
 
 
 @dataclass(frozen=True, slots=True)

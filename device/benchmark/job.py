@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from device.benchmark.report import ModelReport
-from device.config import Runtime
+from device.benchmark.results import ModelReport
+from device.configuration.settings import Runtime
 
 
 @dataclass(frozen=True, slots=True)

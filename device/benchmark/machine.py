@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import device
-from device.benchmark.report import Conditions, Machine
-from device.telemetry import hardware
+from device.benchmark.results import Conditions, Machine
+from device.monitoring.host import hardware
 
 LIBRARIES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "soxr")
 

@@ -9,7 +9,7 @@ from typing import Self
 from device.benchmark.costs import Cost, cost_of, ratio_of, spread, spread_of_stages
 from device.benchmark.job import Job, Measured
 from device.benchmark.memory import read_memory
-from device.benchmark.report import ModelReport, Ratio
+from device.benchmark.results import ModelReport, Ratio
 from device.benchmark.stages import Stopwatch
 from device.benchmark.subjects import PipelineSubject, Subject, YamnetSubject
 from device.benchmark.tape import READING, Tape

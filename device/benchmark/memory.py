@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from device.benchmark.report import Memory
-from device.telemetry import peak_resident_mb, resident_mb
+from device.benchmark.results import Memory
+from device.monitoring.host import peak_resident_mb, resident_mb
 
 _KIB = 1024
 

@@ -8,7 +8,7 @@ from device.benchmark import tape
 from device.benchmark.job import Job, Prepared
 from device.benchmark.subjects import check_yamnet
 from device.errors import ModelError
-from device.hearing.models import find_model, installed_models, model_directories
+from device.hearing.models.loading import find_model, installed_models, model_directories
 
 YAMNET = "yamnet.tflite"
 

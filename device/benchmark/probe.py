@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from device.benchmark.document import loads
 from device.benchmark.job import Job
 from device.benchmark.memory import read_memory
+from device.daemon.memory import keep_buffers
 from device.errors import OidoError
-from device.memory import keep_buffers
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -11,11 +11,11 @@ from typing import ParamSpec, TypeVar
 
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules, Score, Step
-from device.hearing.features import LOG_MEL, Spectra
-from device.hearing.front_end import FrontEnd
-from device.hearing.models import LoadedEmbedder, LoadedModel, LoadedSegmentModel
-from device.hearing.runtimes import Runtime
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import LOG_MEL, Spectra
+from device.hearing.front_end.stream import FrontEnd
+from device.hearing.models.loading import LoadedEmbedder, LoadedModel, LoadedSegmentModel
+from device.hearing.models.runtimes import Runtime
+from device.sound import FloatArray
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -8,14 +8,14 @@ import numpy as np
 
 from device.benchmark.stages import Stopwatch, TimedClassifier, TimedDecision
 from device.benchmark.tape import Tape
-from device.config import DecisionConfig
+from device.configuration.settings import DecisionConfig
 from device.errors import ModelError
-from device.hearing.models import LoadedSegmentModel, load_model
+from device.hearing.front_end.transforms import fastest
+from device.hearing.models.loading import LoadedSegmentModel, load_model
+from device.hearing.models.runtimes import TfliteName, open_runtime
 from device.hearing.rules import rules
-from device.hearing.runtimes import TfliteName, open_runtime
-from device.hearing.transforms import fastest
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 WINDOW_SAMPLES = 15_600
 HOP_SAMPLES = 7_680

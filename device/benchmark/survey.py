@@ -9,8 +9,8 @@ from pathlib import Path
 from device.benchmark.children import run
 from device.benchmark.job import Job, Measured, Prepared
 from device.benchmark.machine import read_conditions, read_machine
-from device.benchmark.report import SCHEMA_VERSION, Above, Memory, ModelReport, Report, Settings
-from device.config import Runtime
+from device.benchmark.results import SCHEMA_VERSION, Above, Memory, ModelReport, Report, Settings
+from device.configuration.settings import Runtime
 from device.errors import OidoError, UsageError
 
 Show = Callable[[str, float], None]

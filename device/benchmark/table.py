@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from device.benchmark.report import Comparison, ModelReport, Report, Spread
+from device.benchmark.results import Comparison, ModelReport, Report, Spread
 
 _LABEL = 18
 _NUMBER = 10
 
 NOTE = (
     "Spreads are milliseconds for each second of sound, memory is MB of 2**20 bytes. The ratio to Google's\n"
-    "YAMNet is that of the processor times, taken in turns. device/benchmark/report.py explains every key."
+    "YAMNet is that of the processor times, taken in turns. device/benchmark/results.py explains every key."
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from device.benchmark.stages import Stopwatch
-from device.sources.base import Block, FloatArray
+from device.sound import Block, FloatArray
 from device.sources.conditioning import Conditioner, mix_down
 from device.sources.decoding import AudioFile
 

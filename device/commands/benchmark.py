@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from device.benchmark.comparison import compare, read_report
+from device.benchmark.difference import compare, read_report
 from device.benchmark.document import dumps
-from device.benchmark.report import Settings
+from device.benchmark.results import Settings
 from device.benchmark.survey import Wanted, survey
 from device.benchmark.table import table
 from device.commands.options import add_config
-from device.commands.progress import Progress
-from device.config import Runtime, load
+from device.commands.progress_bar import Progress
+from device.configuration.settings import Runtime, load
 from device.errors import OidoError, UsageError
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 192_000

@@ -10,15 +10,16 @@ from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
 from device.commands.surroundings import disk, is_synchronised, judge_clock
-from device.config import Config, MqttConfig, SourceConfig
+from device.configuration.settings import Config, MqttConfig, SourceConfig
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
+from device.hearing.front_end.transforms import fastest
 from device.hearing.health import HealthMeter
-from device.hearing.models import LoadedModel, LoadedSegmentModel, configured_model
+from device.hearing.models.loading import LoadedModel, LoadedSegmentModel, configured_model
 from device.hearing.rules import rules
-from device.hearing.transforms import fastest
 from device.publishing.message import Topics
-from device.sources.base import SAMPLE_RATE, Source
+from device.sound import SAMPLE_RATE
+from device.sources.base import Source
 from device.sources.opening import open_source
 from device.sources.recording import Recording
 

@@ -13,16 +13,16 @@ from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
 from device.commands.plot import check, save
-from device.commands.progress import Progress
+from device.commands.progress_bar import Progress
 from device.commands.timeline import Timeline
-from device.config import Config
+from device.configuration.settings import Config
 from device.errors import OidoError, UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music, Rules, Segment, Step
-from device.hearing.models import Model, configured_model
+from device.hearing.models.loading import Model, configured_model
 from device.hearing.rules import rules
 from device.pipeline import Observation, listen
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
 
 BLOCK_S = 2.0

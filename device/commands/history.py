@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 from device.commands.options import add_config
-from device.config import load
+from device.configuration.settings import load
 from device.errors import UsageError
-from device.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
-from device.state import directory_to_look_at
+from device.storage.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
+from device.storage.state import directory_to_look_at
 
 Row = dict[str, str | float | int]
 

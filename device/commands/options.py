@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from device.config import DEFAULT_PATH, Config, Mode, SourceConfig, load
+from device.configuration.settings import DEFAULT_PATH, Config, Mode, SourceConfig, load
 from device.errors import UsageError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from device.commands.timeline import Columns, Timeline, columns
 from device.errors import OidoError, UsageError
 from device.hearing.decision import Music
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

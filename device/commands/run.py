@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 
 from device.commands.options import add_config, add_input, add_model, configuration
-from device.config import SourceConfig
-from device.daemon import run as run_daemon
+from device.configuration.settings import SourceConfig
+from device.daemon.daemon import run as run_daemon
 from device.sources.base import Source
 from device.sources.opening import open_source
 

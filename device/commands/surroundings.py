@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device.config import Config
-from device.state import directory_to_look_at
+from device.configuration.settings import Config
+from device.storage.state import directory_to_look_at
 
 EARLIEST_YEAR, LATEST_YEAR = 2025, 2100
 """A Raspberry Pi has no clock of its own: without a network it starts where it stopped, or in 1970."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from device.hearing.decision import Event, Rules, Segment, Step
 from device.pipeline import Observation
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 
 @dataclass(slots=True)

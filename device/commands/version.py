@@ -6,9 +6,9 @@ import platform
 
 import device
 from device.errors import ModelError
-from device.hearing.models import installed_models
-from device.hearing.sidecar import Sidecar
-from device.telemetry import hardware
+from device.hearing.models.loading import installed_models
+from device.hearing.models.sidecar import Sidecar
+from device.monitoring.host import hardware
 
 RUNTIMES = (
     "onnxruntime",

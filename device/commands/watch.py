@@ -4,18 +4,21 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from device.commands.options import add_config, add_input, add_model, configuration
 from device.errors import UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music
-from device.hearing.models import configured_model
+from device.hearing.models.loading import configured_model
 from device.hearing.rules import rules
 from device.pipeline import Observation, listen
-from device.sources.base import SAMPLE_RATE, Source
+from device.sound import SAMPLE_RATE
 from device.sources.opening import open_source
 from device.sources.recording import Recording
+
+if TYPE_CHECKING:
+    from device.sources.base import Source
 
 _BAR = 24
 

@@ -8,11 +8,11 @@ live run did. No answer is given of less than a whole patch.
 import numpy as np
 
 from device.hearing.decision import Score
-from device.hearing.front_end import FrontEnd
+from device.hearing.front_end.stream import FrontEnd
 from device.hearing.hearings import MakeFrontEnd, hearing_of
-from device.hearing.models import Model
+from device.hearing.models.loading import Model
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, PatchCutter
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 __all__ = ["FIRST_PATCH_SAMPLES", "PATCH_SAMPLES", "Classifier", "PatchCutter"]
 

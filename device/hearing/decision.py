@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 
 class Music(Enum):

@@ -14,15 +14,15 @@ from typing import Protocol
 import numpy as np
 
 from device.errors import ModelError
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.hearing.front_end import FrontEnd
-from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
-from device.hearing.models import Embedder, Head, Model, SegmentModel
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.front_end.stream import FrontEnd
+from device.hearing.models.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
+from device.hearing.models.loading import Embedder, Head, Model, SegmentModel
+from device.hearing.models.sidecar import log_odds, sigmoid
 from device.hearing.patch_cutter import PATCH_SAMPLES
-from device.hearing.pooling import preparation
-from device.hearing.sidecar import log_odds, sigmoid
-from device.hearing.statistics import NAMES, WindowStatistics
-from device.sources.base import FloatArray
+from device.hearing.statistics.pooling import preparation
+from device.hearing.statistics.statistics import NAMES, WindowStatistics
+from device.sound import FloatArray
 
 HOP_SAMPLES = HOP_FRAMES * LOG_MEL.hop_samples
 """0.48 s."""

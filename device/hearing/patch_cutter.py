@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.sound import FloatArray
 
 PATCH_SAMPLES = PATCH_FRAMES * LOG_MEL.hop_samples
 """A patch's length on the time axis, 0.96 s."""

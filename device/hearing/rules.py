@@ -1,8 +1,8 @@
 """From settings and a model's description to the rules of the decision."""
 
-from device.config import DecisionConfig, Mode
+from device.configuration.settings import DecisionConfig, Mode
 from device.hearing.decision import Rules
-from device.hearing.models import Model
+from device.hearing.models.loading import Model
 
 OFF_TO_ON = 0.7
 """Where `off` is not set it is this part of `on`: less than `on` by more than scores tremble."""

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from device.config import LogLevel, Mode
+from device.configuration.settings import LogLevel, Mode
 
 LONGEST_PAYLOAD = 4096
 """Bytes; a real command has under a hundred."""

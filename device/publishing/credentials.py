@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import ConfigurationError
 
 

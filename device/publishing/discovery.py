@@ -15,9 +15,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from device.config import Config, Mode
+from device.configuration.settings import Config, Mode
 from device.publishing.message import Message, Topics
-from device.publishing.report import DeviceInfo, EventType
+from device.publishing.payloads import DeviceInfo, EventType
 
 ORIGIN = "oido"
 """The `name` under `o`, by which our own retained payloads are known again."""

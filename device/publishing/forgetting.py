@@ -3,7 +3,7 @@
 import secrets
 import time
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import PublishError
 from device.publishing.credentials import read_credentials
 from device.publishing.discovery import discovery_filter, forgetting_message, is_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from device.publishing.report import DeviceInfo, EventReport, Response, StateReport, Telemetry
+from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
 
 EVENT_NAMESPACE = uuid.UUID("7d0c2a5e-6c56-5c3b-9f0e-0f1d0a3b9c11")
 """Under which event ids are made; changing it would give old recordings new ids."""

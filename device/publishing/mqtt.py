@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import PublishError
 from device.publishing.backlog import Backlog, Parcel
-from device.publishing.contest import Contest
+from device.publishing.client_id_conflict import ClientIdConflict
 from device.publishing.credentials import read_credentials
 from device.publishing.message import Message, Topics, goodbye_messages, status_message
 from device.publishing.outbox import MemoryOutbox, Outbox
@@ -91,7 +91,7 @@ class MqttPublisher:
         self._accepted_at: float | None = None
         """When the broker accepted the present session, or the last attempt's."""
         self._repeat_at: float | None = None
-        self._contest = Contest(
+        self._conflict = ClientIdConflict(
             config, client_id=self._client_id, soon_s=self._retry.rival_s, longest_s=self._retry.contest_s
         )
         self._refused_event: tuple[Parcel, float] | None = None
@@ -203,7 +203,7 @@ class MqttPublisher:
             except PublishError as error:
                 why = error
                 if self._accepted_at is not None and self._wanted():
-                    why = self._contest.judged(error, lasted_s=self._lasted_s())
+                    why = self._conflict.judged(error, lasted_s=self._lasted_s())
                 pointless = isinstance(why, Refused | TakenOver)
                 self._note(why)
             except Exception:  # noqa: BLE001 - the one thread that speaks must outlive any surprise
@@ -232,11 +232,11 @@ class MqttPublisher:
             with self._changed:
                 self._accepted_at = time.monotonic()
                 self._connected, self._refused, self._last_error = True, False, None
-                if not self._contest.suspected:  # or the same would be said at each turn
+                if not self._conflict.suspected:  # or the same would be said at each turn
                     self._warned = None
                 self._backlog.begin([status_message(self._topics, online=True)])
                 self._changed.notify_all()
-            level = logging.DEBUG if self._contest.certain else logging.INFO
+            level = logging.DEBUG if self._conflict.certain else logging.INFO
             _log.log(level, "connected to the MQTT broker at %s:%d", self._config.host, self._config.port)
             self._serve(session)
         finally:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from device.publishing.message import Message, Topics, event_message
-from device.publishing.report import EventReport
+from device.publishing.payloads import EventReport
 
 LATEST = 2.5e11
 """Seconds since the epoch, in the year 9892: past that dates end."""

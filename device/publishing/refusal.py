@@ -4,7 +4,7 @@ MQTT 3.1.1 knows five reasons to refuse a session (table 3.1) and none to end on
 sessions, their end and single messages (section 2.4). The names are those that paho 2 gives them.
 """
 
-from device.config import MqttProtocol
+from device.configuration.settings import MqttProtocol
 from device.errors import PublishError
 
 _WRONG_LOGIN = ("Bad user name or password", "Not authorized")

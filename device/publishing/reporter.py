@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from device.config import Mode
+from device.configuration.settings import Mode
 from device.hearing.decision import Event, Music, Step
 from device.pipeline import Observation
 from device.publishing.message import Message, Topics, event_id, event_message, state_messages
-from device.publishing.report import EventReport, StateReport
-from device.sources.base import SAMPLE_RATE
+from device.publishing.payloads import EventReport, StateReport
+from device.sound import SAMPLE_RATE
 
 _REASONS = {Music.ON: "music", Music.OFF: "no music", Music.UNKNOWN: "starting"}
 

@@ -22,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from device.config import MqttConfig, MqttProtocol
+from device.configuration.settings import MqttConfig, MqttProtocol
 from device.errors import ConfigurationError, PublishError
 from device.publishing import refusal
 from device.publishing.credentials import Credentials, TlsSocket, read_credentials

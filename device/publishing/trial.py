@@ -3,10 +3,10 @@
 import secrets
 import time
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.errors import ConfigurationError, PublishError
 from device.publishing.message import Message, Topics, response_message
-from device.publishing.report import Response
+from device.publishing.payloads import Response
 from device.publishing.session import Session, connected
 
 SOURCE = "check"

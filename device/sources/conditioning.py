@@ -7,7 +7,7 @@ clipped again. Clipping first keeps one absurd sample of a float file from ringi
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.resample import Resampler
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from device.errors import SourceError
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 
 _LONGEST_READ = 8_192
 """Frames a read. When a read fails, libsndfile does not say how much of it was good: this much is lost."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from device.errors import SourceError
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 _READ_BYTES = 1 << 16
 _TERMINATE_S = 0.1

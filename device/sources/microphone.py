@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from device.errors import SourceError, SourceLost
-from device.sources.base import Block, FloatArray
+from device.sound import Block, FloatArray
 from device.sources.conditioning import Conditioner
 from device.sources.port_audio import InputDevice, OpenInput, PortAudio, port_audio
 

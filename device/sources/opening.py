@@ -1,6 +1,6 @@
 """From a `[[source]]` section of the configuration to the source it describes."""
 
-from device.config import SourceConfig
+from device.configuration.settings import SourceConfig
 from device.errors import ConfigurationError
 from device.sources.base import Source
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from device.errors import SourceError, SourceLost
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.conditioning import Conditioner
 from device.sources.ffmpeg import FfmpegChild, is_finite, mask
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from device.errors import SourceError
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 
 _MAX_CHANNELS = 2
 """Beyond a stereo pair, channels of one device are rarely microphones that it makes sense to average."""

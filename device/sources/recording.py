@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.errors import SourceError
-from device.sources.base import SAMPLE_RATE, Block
+from device.sound import SAMPLE_RATE, Block
 from device.sources.conditioning import Conditioner
 from device.sources.decoding import AudioFile, AudioInfo
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from device.errors import SourceError
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 LOWEST_HZ = 4_000
 HIGHEST_HZ = 768_000

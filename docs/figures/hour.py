@@ -27,10 +27,10 @@ import numpy as np
 import soundfile
 
 from device.cli import main as oido
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.streams import Corpus
-from export.scenes import loudness
+from export.training.scenes import loudness
 
 Part = Literal["music", "speech", "noises", "both", "room"]
 

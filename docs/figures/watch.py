@@ -29,7 +29,7 @@ import numpy as np
 import soundfile
 
 from device.demo import Scene
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 
 ROWS, COLUMNS = 6, 100
 FASTER = 6.0

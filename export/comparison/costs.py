@@ -12,9 +12,9 @@ from statistics import median
 import numpy as np
 
 from device.benchmark.memory import read_memory
+from device.hearing.models.runtimes import open_runtime
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
-from device.hearing.runtimes import open_runtime
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.comparison.feature import Feature, opened
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
-from device.memory import keep_buffers
+from device.daemon.memory import keep_buffers
 from export.embeddings.base import Extractor
 
 Origin = Literal["scratch", "own", "published"]
@@ -75,7 +75,7 @@ class NamedFeature:
         if self.weights is None:
             raise ValueError(f"{self.name} needs weights")
         if self.name == "yamnet":
-            from export.embeddings.yamnet import YamnetExtractor  # noqa: PLC0415
+            from export.yamnet.extractor import YamnetExtractor  # noqa: PLC0415
 
             return YamnetExtractor(self.weights)
         if self.name == "vggish":

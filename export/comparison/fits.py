@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from export.comparison.segments import Segments
-from export.convert.parity import parity
 from export.convert.sidecar import replace
+from export.embeddings.segments import Segments
 from export.estimators import choosing
 from export.estimators.base import Estimator, ModelFile, Standardisation
-from export.metrics import package_weights
+from export.estimators.parity import parity
+from export.evaluation.metrics import package_weights
 from export.spread import spread
 
 EXAMPLES = 200

@@ -13,7 +13,7 @@ EVALUATED = ("clean", "room", "mixture")
 heads given less, the rows of features that have learnt nothing would lack what our embedder has heard already."""
 
 TRAINING_REPEATS = 1
-"""Rooms, levels and mixtures of each section of training. Validation and test have `export.features.REPEATS`; here
+"""Rooms, levels and mixtures of each section of training. Validation and test have `REPEATS` of features.py;
 one is enough: as many rows again of the same sounds would double the hour."""
 
 

@@ -14,23 +14,23 @@ import numpy as np
 
 from device.errors import UnknownModelError
 from device.hearing.classifier import Classifier
-from device.hearing.features import PATCH_FRAMES
+from device.hearing.front_end.features import PATCH_FRAMES
 from device.hearing.hearings import STRIDE, SURE
-from device.hearing.inputs import HOP_FRAMES, STATISTICS, PatchInput
-from device.hearing.models import find_model, load_model
-from device.hearing.sidecar import Sidecar
-from device.hearing.statistics import NAMES, VERSION, WINDOW_PATCHES
+from device.hearing.models.inputs import HOP_FRAMES, STATISTICS, PatchInput
+from device.hearing.models.loading import find_model, load_model
+from device.hearing.models.sidecar import Sidecar
+from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
 from export.comparison.rows import Judged
 from export.comparison.running import Material
-from export.comparison.segments import Segments
-from export.convert.parity import said
 from export.convert.sidecar import write
+from export.embeddings.segments import Segments
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.base import Estimator, Labels, ModelFile, Reads
-from export.estimators.calibration import mode_thresholds
-from export.evaluation.tables import rounded
-from export.metrics import FloatVector, package_weights, platt
+from export.estimators.parity import said
+from export.evaluation.calibration import mode_thresholds
+from export.evaluation.metrics import FloatVector, package_weights, platt
+from export.evaluation.results import rounded
 
 EMBEDDERS: Mapping[str, str] = {"ours": "embedder", "yamnet": "yamnet"}
 """Which model of the device makes a feature's embeddings."""

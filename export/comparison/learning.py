@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from export.comparison.fits import Fits
 from export.comparison.running import Material, answers, tuned
-from export.comparison.segments import Segments
+from export.embeddings.segments import Segments
 from export.errors import ExportError
 from export.estimators.base import Estimator
 from export.estimators.logistic import family
-from export.metrics import f1
+from export.evaluation.metrics import f1
 from export.progress import Progress
 
 PARTS = (0.125, 0.25, 0.5, 1.0)

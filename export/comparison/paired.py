@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from export.metrics import BOOTSTRAPS, SEED, BoolVector, Figure, f1
+from export.evaluation.metrics import BOOTSTRAPS, SEED, BoolVector, Figure, f1
 
 Counts = npt.NDArray[np.int64]
 """(draws,) rows."""

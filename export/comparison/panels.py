@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.comparison.figures import blank, corner, save, zoom_precision, zoom_roc
 from export.comparison.rows import ALL, Judged
-from export.metrics import reliability
+from export.evaluation.metrics import reliability
 
 _SMALL_INCHES = 2.1
 _LARGE_INCHES = 4.4

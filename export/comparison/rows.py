@@ -10,7 +10,7 @@ import numpy.typing as npt
 from export.comparison.costs import Costs
 from export.comparison.feature import Origin
 from export.estimators.base import ModelFile
-from export.metrics import BoolVector, FloatVector, Report
+from export.evaluation.metrics import BoolVector, FloatVector, Report
 
 ALL = "all"
 """All sounds of a split together, in `Row.reports`."""

@@ -9,12 +9,12 @@ from export.comparison.fits import Fit, Fits
 from export.comparison.heard import Heard
 from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL, SOUNDS, Judged, Row, best
-from export.comparison.segments import Segments
-from export.comparison.store import Store
-from export.convert.parity import said
 from export.corpus.recipe import Split
+from export.embeddings.segments import Segments
+from export.embeddings.store import Store
 from export.estimators.base import Estimator
-from export.metrics import Figure, FloatVector, f1, report, thresholds
+from export.estimators.parity import said
+from export.evaluation.metrics import Figure, FloatVector, f1, report, thresholds
 
 
 @dataclass(frozen=True, slots=True)

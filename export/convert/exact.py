@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.convert.rounding import Float64, Task, rounded, windows
 from export.convert.tflite import Converted, as_steps, describe, open_interpreter
 from export.errors import ExportError

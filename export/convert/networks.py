@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 from device.errors import ModelError
-from device.hearing.features import PATCH_FRAMES
-from device.hearing.inputs import HOP_FRAMES, PatchInput, SegmentInput
-from device.hearing.sidecar import MODES, Calibration, CalibrationMethod, Sidecar
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import PATCH_FRAMES
+from device.hearing.models.inputs import HOP_FRAMES, PatchInput, SegmentInput
+from device.hearing.models.sidecar import MODES, Calibration, CalibrationMethod, Sidecar
+from device.sound import FloatArray
 from export.convert.tflite import Converted, Tensor
-from export.embeddings.yamnet_network import EMBEDDING as YAMNET_EMBEDDING
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.embedder import EMBEDDING
+from export.yamnet.network import EMBEDDING as YAMNET_EMBEDDING
 
 _FITTED_INPUTS = ("recent_patches", "recent_weight", "segment_every", "quick_patches", "quick_discount")
 
@@ -26,7 +26,7 @@ class Network:
 
     name: str
     kind: str
-    """As `device.hearing.inputs` has them."""
+    """As `device.hearing.models.inputs` has them."""
     examples: str
     """Name of the array in `representative.npz`."""
     labels: tuple[str, ...]
@@ -107,7 +107,7 @@ ATTENTION = Network("attention", "segment", "segments", ("music",), temperature=
 of 1/32, it is at most two of the score, whose slope is 1/4 and whose steps are 1/256. 1/32 reaches from -4 to 4,
 and with the temperature as far as from -8 to 8."""
 YAMNET = Network("yamnet", "patch", "patches", ("music",), embedding=YAMNET_EMBEDDING)
-"""Made by `export.convert.yamnet` of Google's weights and our head; the others of what our trainings leave."""
+"""Made by `export.yamnet.conversion` of Google's weights and our head; the others of what our trainings leave."""
 
 NETWORKS = {network.name: network for network in (EMBEDDER, ATTENTION)}
 
@@ -134,7 +134,7 @@ class Fitted:
     calibration: Calibration = field(default_factory=Calibration)
     thresholds: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(MODES, 0.5))
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `device.hearing.inputs` that say how scores become an answer."""
+    """Those of `device.hearing.models.inputs` that say how scores become an answer."""
     decision: Mapping[str, float] | None = None
     training_data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from typing import Any
 from skl2onnx import to_onnx, update_registered_converter
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.errors import ExportError
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}

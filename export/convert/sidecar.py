@@ -1,4 +1,4 @@
-"""Writes NAME.json beside NAME.onnx or NAME.tflite; `device.hearing.sidecar` reads it."""
+"""Writes NAME.json beside NAME.onnx or NAME.tflite; `device.hearing.models.sidecar` reads it."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from device.hearing.sidecar import SCHEMA_VERSION, Calibration, front_end_document
+from device.hearing.models.sidecar import SCHEMA_VERSION, Calibration, front_end_document
 
 LABELS = ("no_music", "music")
 
@@ -41,7 +41,7 @@ def write(
         suffix: `.onnx` or `.tflite`.
         content: the model file.
         output: name of its output tensor with the scores.
-        inputs: window and features of this kind, as `device.hearing.inputs` reads them.
+        inputs: window and features of this kind, as `device.hearing.models.inputs` reads them.
         calibration: as fitted on validation.
         thresholds: for each mode.
         training_data: version, seconds, what else is needed to know it again.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.frameworks import tensorflow
 from export.spread import spread

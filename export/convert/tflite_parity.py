@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.hearing.runtimes import Runtime, open_runtime
-from device.hearing.sidecar import Calibration
-from device.sources.base import FloatArray
+from device.hearing.models.runtimes import Runtime, open_runtime
+from device.hearing.models.sidecar import Calibration
+from device.sound import FloatArray
 from export.convert import tflite_probe
 from export.convert.tflite import Converted, Tensor, as_steps
 from export.errors import ExportError
-from export.metrics import f1
+from export.evaluation.metrics import f1
 
 Predict = Callable[[FloatArray], FloatArray]
 """(n, ...) features to (n, outputs) scores in [0, 1]."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.recipe import Settings
 from export.errors import CorpusError
 

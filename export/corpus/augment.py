@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 NOISES = ("pink", "brown", "white", "hum", "fan")
 

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.audio import find_ffmpeg
 from export.corpus.dataset import COLUMNS, MANIFEST
 from export.corpus.integrity import whole_file, write_checksums

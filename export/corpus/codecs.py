@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 Codec = Literal["mu-law", "a-law", "mp3", "opus", "vorbis"]
 

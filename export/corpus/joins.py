@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import record
 from export.corpus.excerpts import Excerpt, Material, at_active_level, by_package, draw, is_speech, materials
 from export.corpus.recipe import Split

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, noise, record
 from export.corpus.excerpts import Excerpt, Material, at_active_level, draw, is_speech, materials
+from export.corpus.features import SECTION_S
 from export.corpus.recipe import Split
 from export.corpus.streams import Corpus, Stream
-from export.features import SECTION_S
 
 OTHER_ABOVE_SPEECH_DB = (-5.0, 10.0)
 """Music or noise relative to the speech, drawn uniformly in dB; both by the RMS of their active parts."""
@@ -27,7 +27,7 @@ REPEATS = 2
 """Mixtures of each section of music, each with other speech at another ratio."""
 
 _SHORTEST_S = 1.0
-"""A last section that is shorter is left out unless it is all there is, as `export.features.sections` does."""
+"""A last section that is shorter is left out unless it is all there is, as in `export.corpus.features`."""
 
 _SYNTHETIC_SHARE = 0.5
 """Of the noises; the others are recorded, where the split has any."""

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
+from export.corpus.features import Sound
 from export.corpus.streams import Stream
 from export.errors import ExportError
-from export.features import Sound
 
 Part = Literal["music", "speech", "ambience", "effects", "synthetic"]
 

@@ -44,7 +44,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.errors import CorpusError
 
 Label = Literal["music", "no_music", "mixed"]

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.errors import ExportError
 
 LANGUAGES = ("en-us", "es", "fr", "de", "it", "pt-br", "nl", "pl", "ru", "cs", "sv", "fi", "el", "tr", "hi", "cmn")

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.naming import plain_name, unique_names
 from export.corpus.recipe import Label, Split
 from export.errors import CorpusError

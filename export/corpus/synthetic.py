@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, at_level, noise, record
 
 SECONDS = 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import soundfile
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus import audio
 from export.corpus.integrity import whole_file
 from export.corpus.packages import sha256_of

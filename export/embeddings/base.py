@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.hearing.front_end import FrontEnd
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.front_end.stream import FrontEnd
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 _FED_AT_ONCE = 30 * SAMPLE_RATE
 """The front end works in float64: half a minute takes 12 MB, an hour at once would take 1.5 GB."""

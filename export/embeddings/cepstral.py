@@ -1,9 +1,9 @@
 """No network at all: the sixty statistics that `logistic` reads, one row a patch."""
 
-from device.hearing.statistics import NAMES, VERSION
-from device.sources.base import FloatArray
+from device.hearing.statistics.statistics import NAMES, VERSION
+from device.sound import FloatArray
+from export.corpus.features import vectors
 from export.embeddings.base import whole_patches
-from export.features import vectors
 
 _CODE = 1
 """Goes up whenever the same statistics are taken otherwise."""

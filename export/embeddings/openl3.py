@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from device.hearing.patch_cutter import PATCH_SAMPLES
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.embeddings.base import in_batches, patch_count
 from export.embeddings.layered_h5 import Layers, read_layers
 from export.embeddings.openl3_spectrogram import (

@@ -10,8 +10,8 @@ import math
 import numpy as np
 import soxr
 
-from device.hearing.features import overlapping
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.hearing.front_end.features import overlapping
+from device.sound import SAMPLE_RATE, FloatArray
 
 RATE_HZ = 48_000
 SECOND_SAMPLES = RATE_HZ

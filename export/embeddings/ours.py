@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from device.hearing.models import LoadedEmbedder, load_model
-from device.sources.base import FloatArray
+from device.hearing.models.loading import LoadedEmbedder, load_model
+from device.sound import FloatArray
 from export.embeddings.base import log_mel_patches
 from export.errors import ExportError
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.sources.base import FloatArray
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.sound import FloatArray
 from export.embeddings.base import in_batches, log_mel_patches
 from export.embeddings.layered_h5 import read_layers
 from export.embeddings.weights import Published, checksum

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.corpus.augment import at_level, record
 from export.corpus.dataset import Corpus
 from export.corpus.excerpts import Material, active_rms, by_package, draw, materials
+from export.corpus.features import SEED
 from export.corpus.recipe import Split
 from export.embeddings.base import log_mel_patches
 from export.errors import ExportError
-from export.features import SEED
 
 SILENT_DBFS = -60.0
 """A window whose loud parts are below that as recorded has nothing to bring to a level; another is drawn."""

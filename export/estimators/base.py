@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 Reads = Literal["pooled", "sequence"]
 
@@ -123,7 +123,7 @@ class Estimator(Protocol):
         Args:
             x: (n, ...) float32, training rows as `reads` says.
             y: (n,) 1 for music, 0 for no music.
-            weight: (n,) how much each row counts, mean 1; as `export.metrics.package_weights` gives them.
+            weight: (n,) how much each row counts, mean 1; as `package_weights` of metrics.py gives them.
             groups: (n,) the package of each row: rows of one are never on both sides of a fold.
             seed: the same seed and rows give the same estimator.
 

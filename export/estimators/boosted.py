@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.base import Groups, Labels, Reads, check
 from export.estimators.choosing import Fold, Setting, choose, folds
 from export.estimators.pooled import FittedClassifier
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 
 @dataclass(frozen=True, slots=True)

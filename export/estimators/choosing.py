@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from export.errors import ExportError
 from export.estimators.base import Groups, Labels
 from export.estimators.logistic import family
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 FOLDS = 4
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from export.teacher import CLASSES
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from export.training.teacher import CLASSES
 
 EMBEDDING = 128
 """Values in an embedding."""

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from sklearn.ensemble import RandomForestClassifier
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.estimators.base import Groups, Labels, Reads, check
 from export.estimators.choosing import Fold, Setting, choose, folds, log_odds
 from export.estimators.pooled import FittedClassifier
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
+from export.corpus.features import Rows
 from export.corpus.recipe import load_splits
 from export.errors import ExportError
-from export.features import Rows
-from export.metrics import FloatVector, f1, package_weights
+from export.evaluation.metrics import FloatVector, f1, package_weights
 
 STRENGTHS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.01)
 """Values of C that cross-validation chooses from: many correlated statistics want a firm hand."""

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.convert import tflite
 from export.errors import ExportError
 from export.estimators.base import Groups, Labels, ModelFile, Reads, Standardisation, check, check_shape
 from export.estimators.choosing import Fold, Indices, Setting, choose, folds, log_loss, log_odds
+from export.evaluation.metrics import FloatVector
 from export.frameworks import tensorflow
-from export.metrics import FloatVector
 from export.progress import Progress
 
 _ROWS_AT_ONCE = 1_024

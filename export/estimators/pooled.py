@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.convert import onnx
 from export.estimators.base import ModelFile, check_shape
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 LABELS = ("no_music", "music")
 """Columns of `predict_proba` and of the converted file's output."""

@@ -9,11 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from export.estimators.base import Groups, Labels, Reads, check
 from export.estimators.choosing import Fold, Setting, choose, folds
 from export.estimators.pooled import FittedClassifier
-from export.metrics import FloatVector
+from export.evaluation.metrics import FloatVector
 
 STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C to choose from, the firmest hand first."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.streams import Stream
 from export.evaluation.replay import Told
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Score
-from device.hearing.models import LoadedModel, Model, load_model
+from device.hearing.models.loading import LoadedModel, Model, load_model
 from device.hearing.patch_cutter import PatchCutter
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 
 SEGMENT_SAMPLES = SAMPLE_RATE * 96 // 10
 """9.6 s."""

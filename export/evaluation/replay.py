@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from device.config import DecisionConfig, Mode
+from device.configuration.settings import DecisionConfig, Mode
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Event
-from device.hearing.models import load_model
+from device.hearing.models.loading import load_model
 from device.hearing.rules import rules
 from device.pipeline import listen
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 
 _BLOCK_SAMPLES = SAMPLE_RATE // 10
 """As a microphone's."""

@@ -9,14 +9,14 @@ from typing import Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import at_level, noise
+from export.corpus.features import REPEATS, SECTION_S, SEED, VARIANTS, vary
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
 from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
 from export.corpus.naming import refuse_alike
 from export.evaluation.hearing import Ear, Scorer
 from export.evaluation.takes import Section, Take
-from export.features import REPEATS, SECTION_S, SEED, VARIANTS, vary
 from export.workers import run_all
 
 Granularity = Literal["answer", "segment"]

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.excerpts import SPEECH
+from export.corpus.features import REPEATS, SECTION_S, SEED, Sound, Variant, name_of, sections, versions
 from export.corpus.mixtures import Mixture, mixtures
 from export.corpus.recipe import Split
 from export.corpus.streams import Clip, Corpus, Stream
 from export.corpus.synthetic import SECONDS, synthetic_sounds
-from export.features import REPEATS, SECTION_S, SEED, Sound, Variant, name_of, sections, versions
 
 Variation = Literal["clean", "level", "room", "mixture"]
 
@@ -56,7 +56,7 @@ class Take(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamTake:
-    """One stream in one variant, as `export.features` makes it for training."""
+    """One stream in one variant, as `export.corpus.features` makes it for training."""
 
     sound: Sound
     variation: Variant

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.metrics import Figure
+from export.evaluation.metrics import Figure
 from export.reporting.html import Markup, join, tag
 from export.reporting.style import series
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from device.benchmark.report import ModelReport, Report
+from device.benchmark.results import ModelReport, Report
 from export.reporting.material import Benchmark, Model
 
 BUSIEST = 0.5

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from export.metrics import Figure
+from export.evaluation.metrics import Figure
 
 NONE = "-"
 """Where there is no number."""

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from device.benchmark.document import loads
-from device.benchmark.report import SCHEMA_VERSION, Report
+from device.benchmark.results import SCHEMA_VERSION, Report
 from device.errors import UnknownModelError
-from device.hearing.models import find_model, model_directories
-from device.hearing.sidecar import Sidecar
+from device.hearing.models.loading import find_model, model_directories
+from device.hearing.models.sidecar import Sidecar
 from export.errors import ExportError
-from export.metrics import Figure
-from export.reporting.compared import Comparison
+from export.evaluation.metrics import Figure
 from export.reporting.pictures import Picture
+from export.reporting.rows import Comparison
 
 SOUNDS = ("clean", "level", "room", "mixture")
 """In the order in which they grow harder, more or less."""

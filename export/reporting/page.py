@@ -3,8 +3,8 @@
 from export.reporting.html import Markup, join, prose, tag
 from export.reporting.material import Material
 from export.reporting.sections.answer import answer
-from export.reporting.sections.comparison import comparison, original
 from export.reporting.sections.cost import cost
+from export.reporting.sections.estimators import comparison, original
 from export.reporting.sections.hearing import hearing, practice
 from export.reporting.sections.parts import section
 from export.reporting.sections.reproduce import reproduce

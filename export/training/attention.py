@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.hearing.models import LoadedEmbedder, load_model
-from device.sources.base import FloatArray
-from export.batches import Augmentation, factors
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.models.loading import LoadedEmbedder, load_model
+from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention import SEGMENT_PATCHES, build
 from export.estimators.embedder import EMBEDDING
 from export.frameworks import tensorflow
 from export.progress import Progress
-from export.scenes import HOP_FRAMES
-from export.shards import Examples
+from export.training.batches import Augmentation, factors
 from export.training.course import Record
 from export.training.data import cache, scenes
+from export.training.scenes import HOP_FRAMES
+from export.training.shards import Examples
 
 PASSES = 3
 """How often each scene is embedded, each time through another microphone; the first time as it is."""

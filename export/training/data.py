@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from export.corpus.dataset import cache_directory, find_corpus, load_corpus, prepared_directory
+from export.corpus.features import SEED, Sound
 from export.corpus.pools import pools
 from export.corpus.speech import synthetic_speech
 from export.corpus.synthetic import synthetic_sounds
-from export.features import SEED, Sound
-from export.shards import Examples, fingerprint, make
-from export.teacher import YamnetTeacher
+from export.training.shards import Examples, fingerprint, make
+from export.training.teacher import YamnetTeacher
 
 VALIDATION_SCENES = 2_000
 

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from device.hearing.features import LOG_MEL, PATCH_FRAMES
-from device.sources.base import FloatArray
-from export.batches import Batch, BatchMaker, target
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.sound import FloatArray
 from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deployable
+from export.evaluation.metrics import f1
 from export.frameworks import tensorflow
-from export.metrics import f1
-from export.scenes import FRAMES, HOP_FRAMES
-from export.shards import Examples
 from export.spread import spread
+from export.training.batches import Batch, BatchMaker, target
 from export.training.course import Course, Pace, Record, in_batches
 from export.training.data import cache, scenes
+from export.training.scenes import FRAMES, HOP_FRAMES
+from export.training.shards import Examples
 
 TEACHER_CLASSES_PER_NAT = 25.0
 """The 521 cross-entropies are summed and divided by this: about as much pull as the label of music."""

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from device.hearing.models import load_model
-from device.hearing.statistics import NAMES, VERSION, WINDOW_PATCHES
+from device.hearing.models.loading import load_model
+from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
+from export.commands.evaluate import figures, load_rows, print_reports, reports
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
-from export.convert.parity import largest_difference
+from export.corpus.features import Rows
 from export.errors import ExportError
 from export.estimators.logistic import STRENGTHS, cross_validate, fit, probability
-from export.evaluate import figures, load_rows, print_reports, reports
-from export.features import Rows
-from export.metrics import package_weights, platt, thresholds
+from export.estimators.parity import largest_difference
+from export.evaluation.metrics import package_weights, platt, thresholds
 
 PARITY = 1e-4
 """ONNX may differ from scikit-learn by so much in probability; both compute the same sum in other precisions."""

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from device.config import DecisionConfig
+from device.configuration.settings import DecisionConfig
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision
-from device.hearing.models import LoadedModel, installed_models, load_model
+from device.hearing.front_end.transforms import fastest
+from device.hearing.models.loading import LoadedModel, installed_models, load_model
+from device.hearing.models.runtimes import Runtime
+from device.hearing.models.sidecar import Sidecar
 from device.hearing.rules import rules
-from device.hearing.runtimes import Runtime
-from device.hearing.sidecar import Sidecar
-from device.hearing.transforms import fastest
 from device.pipeline import listen
-from device.sources.base import FloatArray
+from device.sound import FloatArray
 from device.sources.recording import Recording
 
 

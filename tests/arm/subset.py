@@ -12,7 +12,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from export.corpus.dataset import find_corpus, load_corpus
 
 SECONDS = 15.0

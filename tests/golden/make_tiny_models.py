@@ -20,10 +20,10 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from hearing_fakes import THRESHOLDS, scene  # noqa: E402 - the path comes first: this is a program
 
-from device.hearing.features import PATCH_FRAMES  # noqa: E402 - the same
-from device.hearing.front_end import FrontEnd  # noqa: E402 - the same
-from device.hearing.sidecar import front_end_document  # noqa: E402 - the same
-from device.sources.base import FloatArray  # noqa: E402 - the same
+from device.hearing.front_end.features import PATCH_FRAMES  # noqa: E402 - the same
+from device.hearing.front_end.stream import FrontEnd  # noqa: E402 - the same
+from device.hearing.models.sidecar import front_end_document  # noqa: E402 - the same
+from device.sound import FloatArray  # noqa: E402 - the same
 
 SEED = 20_261_123
 HOP_FRAMES = 48

@@ -16,7 +16,7 @@ import pytest
 from certificates import Certificates
 from waiting import DEADLINE_S, eventually, free_port
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 
 
 class Mosquitto:

@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from device.errors import SourceError, SourceLost
-from device.sources.base import SAMPLE_RATE, FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
 from device.sources.microphone import Microphone, input_devices
 
 

@@ -13,7 +13,7 @@ from scripted_broker import connect_once
 from subscriber import Subscriber, subscribers
 from waiting import DEADLINE_S, eventually
 
-from device.config import MqttConfig, MqttProtocol
+from device.configuration.settings import MqttConfig, MqttProtocol
 from device.publishing.message import Message, Topics
 from device.publishing.mqtt import MqttPublisher
 from device.publishing.retry import Retry

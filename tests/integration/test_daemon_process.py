@@ -27,8 +27,8 @@ HUNG = """
 import sys
 from pathlib import Path
 from supervised import Hang, HangingSource
-from device.config import load
-from device.daemon import run
+from device.configuration.settings import load
+from device.daemon.daemon import run
 from device.demo import AUDIO
 from device.sources.recording import Recording
 recording = list(Recording(AUDIO / "music.ogg", name="room").blocks())

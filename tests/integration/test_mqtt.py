@@ -15,10 +15,10 @@ from scripted_broker import connect_once
 from subscriber import Subscriber, subscribers
 from waiting import DEADLINE_S, eventually
 
-from device.config import MqttConfig
+from device.configuration.settings import MqttConfig
 from device.publishing.message import Message, Topics, event_message, state_messages
 from device.publishing.mqtt import MqttPublisher
-from device.publishing.report import EventReport, StateReport
+from device.publishing.payloads import EventReport, StateReport
 from device.publishing.retry import Retry
 from device.publishing.trial import round_trip
 
@@ -110,7 +110,7 @@ def test_the_last_will_of_a_killed_device_is_offline(mosquitto: Mosquitto, subsc
     """SIGKILL leaves no time for goodbyes; the broker says it, and keeps it for late subscribers."""
     program = (
         "import sys, time\n"
-        "from device.config import MqttConfig\n"
+        "from device.configuration.settings import MqttConfig\n"
         "from device.publishing.message import Topics\n"
         "from device.publishing.mqtt import MqttPublisher\n"
         "config = MqttConfig(host='127.0.0.1', port=int(sys.argv[1]))\n"

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from device.errors import SourceError, SourceLost
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
+from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.pipe import FfmpegStream
 
 pytestmark = [

@@ -16,7 +16,7 @@ from subscriber import Subscriber, subscribers
 from waiting import DEADLINE_S, eventually
 
 from device.demo import AUDIO
-from device.sources.base import SAMPLE_RATE
+from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
 
 pytestmark = pytest.mark.integration

@@ -25,14 +25,21 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from hearing_fakes import sidecar_of  # noqa: E402 - the path comes first, as this is started as a program
 
-from device.config import Config, DecisionConfig, HistoryConfig, MqttConfig, NodeConfig, SourceConfig  # noqa: E402
-from device.listener import Listener  # noqa: E402
+from device.configuration.settings import (  # noqa: E402 - the same
+    Config,
+    DecisionConfig,
+    HistoryConfig,
+    MqttConfig,
+    NodeConfig,
+    SourceConfig,
+)
+from device.daemon.listener import Listener  # noqa: E402
+from device.monitoring.host import resident_mb  # noqa: E402
 from device.publishing.message import Message, Topics  # noqa: E402
 from device.publishing.mqtt import MqttPublisher  # noqa: E402
 from device.publishing.retry import Retry  # noqa: E402
-from device.sources.base import SAMPLE_RATE, Block, FloatArray  # noqa: E402
-from device.state import State  # noqa: E402
-from device.telemetry import resident_mb  # noqa: E402
+from device.sound import SAMPLE_RATE, Block, FloatArray  # noqa: E402
+from device.storage.state import State  # noqa: E402
 
 BEGIN = 1_700_000_000.0
 """When pair 0 starts, seconds since the epoch."""

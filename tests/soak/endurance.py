@@ -34,12 +34,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from hearing_fakes import chord, noise
 
-from device.config import Config, MqttConfig, NodeConfig, SourceConfig
-from device.daemon import run
+from device.configuration.settings import Config, MqttConfig, NodeConfig, SourceConfig
+from device.daemon.daemon import run
+from device.daemon.memory import keep_buffers
 from device.errors import SourceLost
-from device.memory import keep_buffers
-from device.sources.base import SAMPLE_RATE, Block, FloatArray
-from device.telemetry import resident_mb
+from device.monitoring.host import resident_mb
+from device.sound import SAMPLE_RATE, Block, FloatArray
 
 GROWTH_MB = 2.0
 """How much more memory than after the first hour there may be."""

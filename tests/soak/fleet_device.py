@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.config import Config, MqttConfig, NodeConfig, SourceConfig
+from device.configuration.settings import Config, MqttConfig, NodeConfig, SourceConfig
 from device.hearing.decision import Event, Music, Score, Step
 from device.hearing.health import Health
 from device.pipeline import Observation
@@ -14,10 +14,10 @@ from device.publishing.discovery import birth_topic, discoveries
 from device.publishing.message import Message, Topics, info_message, telemetry_message
 from device.publishing.mqtt import Birth, MqttPublisher
 from device.publishing.outbox import Outbox
-from device.publishing.report import DeviceInfo, Telemetry
+from device.publishing.payloads import DeviceInfo, Telemetry
 from device.publishing.reporter import Reporter
-from device.sources.base import SAMPLE_RATE
-from device.state import State
+from device.sound import SAMPLE_RATE
+from device.storage.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from soak.fleet_device import Device, Settings  # noqa: E402 - the path comes first: a program
 
-from device.telemetry import peak_resident_mb  # noqa: E402
+from device.monitoring.host import peak_resident_mb  # noqa: E402
 
 LOOK_S = 0.05
 """How often it is noted who is connected: less than any device waits before it connects again."""

@@ -146,19 +146,19 @@ def soak_fuzz(
         kinds.pop("network", None)  # every one would be refused for the same reason
     works = plan(count, kinds)
     figures = Figures()
-    crew = [
+    workers = [
         _Worker(directory / f"worker{index}", samples, seed, works[index::jobs], limit_s, failures, figures)
         for index in range(jobs)
     ]
     shown = 0.0
     try:
-        while busy := [worker for worker in crew if worker.look()]:
+        while busy := [worker for worker in workers if worker.look()]:
             wait([worker.connection for worker in busy], timeout=0.5)
             if time.monotonic() - shown > 1:
                 shown = time.monotonic()
                 show(f"{figures.done} of {len(works)} inputs, {len(figures.failures)} failures")
     finally:
-        for worker in crew:
+        for worker in workers:
             worker.stop()
     return figures
 

@@ -37,27 +37,27 @@ from soak.mutation import (
 )
 
 from device import cli
-from device.changes import changes
-from device.config import Config, DecisionConfig, ModelConfig, SourceConfig, load
+from device.configuration.settings import Config, DecisionConfig, ModelConfig, SourceConfig, load
+from device.daemon.listener import Listener
+from device.daemon.reload import changes
 from device.errors import ConfigurationError, ModelError, OidoError, SourceError
 from device.hearing.classifier import FIRST_PATCH_SAMPLES, Classifier
 from device.hearing.decision import Decision
-from device.hearing.models import load_model
-from device.hearing.replacement import load_replacement
+from device.hearing.models.loading import load_model
+from device.hearing.models.replacement import load_replacement
 from device.hearing.rules import rules
-from device.history import FILE as HISTORY_FILE
-from device.history import History, Interval
-from device.listener import Listener
 from device.pipeline import listen
 from device.publishing.command import CommandError, parse_command
 from device.publishing.credentials import read_credentials
 from device.publishing.discovery import discoveries
 from device.publishing.message import Topics, event_id, event_message
-from device.publishing.report import DeviceInfo, EventReport
+from device.publishing.payloads import DeviceInfo, EventReport
 from device.publishing.session import Session
-from device.publishing.sqlite_outbox import SqliteOutbox
-from device.sources.base import Block
+from device.sound import Block
 from device.sources.recording import Recording
+from device.storage.history import FILE as HISTORY_FILE
+from device.storage.history import History, Interval
+from device.storage.sqlite_outbox import SqliteOutbox
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "device" / "publishing" / "schemas"

@@ -9,7 +9,7 @@ Live: `oido run` with the default model and a real mosquitto hears sound at its 
 input, and the microphone of a real PulseAudio (skipped where there is none). VmHWM, the most that was ever
 resident, is read at the end; PSS is compared with that of two processes beside it that have done nothing: one
 has imported the same libraries, which is what counts, and one our own modules too. Fifteen seconds after the
-start the daemon gives back what only the start needed (device/memory.py), so it may well be less than theirs.
+start the daemon gives back what only the start needed (device/daemon/memory.py), so it may be less than theirs.
 The microphone is measured twice: with ALSA as it is on this machine, and with nothing but the device itself, as
 on Raspberry Pi OS Lite. PortAudio opens everything that ALSA's configuration names, and one package of plugins
 (libasound2-plugins: /etc/alsa/conf.d/60-a52-encoder.conf) brings all of ffmpeg's codecs with it.
@@ -50,9 +50,9 @@ from subscriber import Subscriber, subscribers
 from waiting import eventually
 
 from device.benchmark.memory import read_memory
-from device.benchmark.report import Memory
-from device.config import ModelConfig
-from device.sources.base import SAMPLE_RATE
+from device.benchmark.results import Memory
+from device.configuration.settings import ModelConfig
+from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
 
 PEAK_MB, ABOVE_MB, FIRST_S = 75.0, 8.0, 1.0
@@ -61,7 +61,7 @@ PEAK_MB, ABOVE_MB, FIRST_S = 75.0, 8.0, 1.0
 MODULES = (
     "argparse", "json", "logging", "hashlib", "ssl", "sqlite3", "importlib.metadata", "numpy", "numpy.fft", "soxr",
     "soundfile", "sounddevice", "paho.mqtt.client", "ai_edge_litert.interpreter", "tflite_runtime.interpreter",
-    "onnxruntime", "scipy.fft", "scipy.signal", "matplotlib.figure", "device.cli", "device.daemon",
+    "onnxruntime", "scipy.fft", "scipy.signal", "matplotlib.figure", "device.cli", "device.daemon.daemon",
     "device.publishing.mqtt",
 )  # fmt: skip
 """The last are ours, with what they import. scipy and matplotlib are there to compare: no daemon has them."""

@@ -42,8 +42,8 @@ from soak.device_under_test import BEGIN, NODE, PAIR_S, SOURCE  # noqa: E402
 from soak.power import soak_power  # noqa: E402
 from waiting import DEADLINE_S  # noqa: E402
 
-from device.history import FILE, intervals, reading  # noqa: E402
 from device.publishing.message import event_id  # noqa: E402
+from device.storage.history import FILE, intervals, reading  # noqa: E402
 
 Figures = dict[str, float]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from device.publishing.message import Message
 from device.publishing.outbox import MemoryOutbox, Outbox
-from device.publishing.sqlite_outbox import SqliteOutbox
+from device.storage.sqlite_outbox import SqliteOutbox
 
 LIMIT = 40
 """Events kept: few, so that dropping the oldest is under fire too."""

@@ -35,7 +35,7 @@ from pulse import Pulse, sound_server
 from subscriber import Subscriber, subscribers
 from waiting import eventually
 
-from device.listener import SETTLED_S
+from device.daemon.listener import SETTLED_S
 
 LOSS_S, RECOVERY_S = 3.0, 5.0
 """What is allowed."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from device.benchmark.report import STAGES, ModelReport, Report
-from export.metrics import Figure
+from device.benchmark.results import STAGES, ModelReport, Report
+from export.evaluation.metrics import Figure
 from export.reporting.chart import Axis, Range, Stack, axis_around, legend, ranges, stacks
 from export.reporting.choice import board_of
 from export.reporting.figures import NONE, decimals, listed, significant

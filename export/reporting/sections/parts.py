@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from export.metrics import Figure
+from export.evaluation.metrics import Figure
 from export.reporting.figures import NONE, decimals, interval
 from export.reporting.html import Content, Markup, join, prose, tag
 from export.reporting.pictures import Picture

@@ -1,0 +1,335 @@
+"""`oido run`: a listener for every source, one publisher, supervision, and an orderly end.
+
+The main thread supervises. Five times a second it publishes who has fallen silent without saying so, feeds
+systemd's watchdog if everybody has done in time what it is there for, and obeys signals: SIGTERM and SIGINT end
+the daemon, SIGHUP reads the configuration again.
+"""
+
+import logging
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Self
+
+import device
+from device.configuration.settings import Config, SourceConfig
+from device.daemon.listener import Listener
+from device.daemon.listeners import Listeners
+from device.daemon.memory import Settling
+from device.daemon.reload import changes
+from device.daemon.signals import signals
+from device.daemon.systemd import Notifier
+from device.errors import ModelError, OidoError
+from device.hearing.models.loading import LoadedModel, configured_model
+from device.hearing.models.replacement import load_replacement
+from device.monitoring.host import hardware, resident_mb
+from device.monitoring.metrics import Figures, render
+from device.publishing.discovery import birth_topic, discoveries, forgetting_message
+from device.publishing.message import Topics, info_message
+from device.publishing.payloads import DeviceInfo
+from device.publishing.publisher import Publisher
+from device.publishing.stdout import StdoutPublisher
+from device.sources.base import Source
+from device.storage.state import State
+
+_log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+"""How often the listeners, the end of a recording and the reader of standard output are looked after."""
+
+OpenSource = Callable[[SourceConfig], Source]
+ReadConfig = Callable[[], Config]
+
+
+def run(
+    config: Config,
+    *,
+    open_source: OpenSource,
+    origin: float | None = None,
+    drain_s: float = 30.0,
+    publisher: Publisher | None = None,
+    reread: ReadConfig | None = None,
+    notifier: Notifier | None = None,
+) -> int:
+    """Listen to every source until all have ended or a signal says stop.
+
+    Args:
+        config: all settings.
+        open_source: makes a source of its section.
+        origin: when sample zero was, for recordings; None: now.
+        drain_s: after the last recording, how long the broker may take to acknowledge what was said.
+        publisher: instead of the one that the configuration names; already started, and left open.
+        reread: what SIGHUP makes of the configuration; None: SIGHUP does what it did before.
+        notifier: tells systemd; None: as the environment says.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OidoError: the model or the broker's settings are unusable.
+    """
+    with _Daemon(
+        config, open_source=open_source, origin=origin, given=publisher, notifier=notifier or Notifier()
+    ) as daemon:
+        return daemon.run(drain_s=drain_s, reread=reread)
+
+
+class _Daemon:
+    """What runs, and how it is changed while it does. Leaving its context ends what it owns."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        open_source: OpenSource,
+        origin: float | None,
+        given: Publisher | None,
+        notifier: Notifier,
+    ) -> None:
+        self._config = config
+        self._open_source = open_source
+        self._origin = origin
+        self._given = given
+        self._notifier = notifier
+        self._listeners = Listeners()
+        self._started = time.time()
+        self._trouble = ""
+        """Why the last reload was refused."""
+        self._changing = threading.Lock()  # held while the configuration or the model is exchanged
+        self._discovered: set[str] = set()
+        """Topics at which Home Assistant was told of a source."""
+        self._model = configured_model(config.model)
+        # A replay says what it hears and leaves no trace: what waits here is the live daemon's.
+        self._state = State(config) if given is None and origin is None else None
+        self._publisher = self._make_publisher(config)
+        self._metrics = ExitStack()
+        self._settling = Settling()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.close()
+        self._leave_publisher()
+        if self._state is not None:
+            self._state.close()
+        self._notifier.close()
+
+    def run(self, *, drain_s: float, reread: ReadConfig | None) -> int:
+        """Start everything, supervise it, and end it in order; the exit code."""
+        with signals(reload=reread is not None) as asked:
+            self._begin_to_publish()
+            self._serve_metrics()
+            self._listeners.start([self._listener(source) for source in self._config.source])
+            self._notifier.ready()
+            while not asked.stop.wait(POLL_S):
+                if self._publisher.ended or self._listeners.crashed or not self._listeners.alive:
+                    break
+                if reread is not None and asked.reload.is_set():
+                    asked.reload.clear()
+                    self._reload(reread)
+                self._look_after()
+            self._notifier.stopping()
+            finished = not self._listeners.alive
+            self._listeners.stop()
+            if finished and not self._publisher.drain(drain_s):
+                _log.error("the broker did not acknowledge everything within %g s", drain_s)
+                return 1
+        return self._exit_code()
+
+    def _look_after(self) -> None:
+        """Publish who has fallen silent; feed the watchdog only if nobody hangs."""
+        if self._listeners.guard(time.monotonic()):
+            self._notifier.alive()
+        waiting = self._publisher.queued_events
+        words = [
+            self._listeners.words(),
+            f"{waiting} event(s) wait for the broker" if waiting else "",
+            self._trouble,
+        ]
+        self._notifier.status("; ".join(filter(None, words)))
+        self._settling.look()
+
+    def _reload(self, reread: ReadConfig) -> None:
+        """Take a new configuration, or keep the old one and say why."""
+        self._notifier.reloading()
+        try:
+            with self._changing:
+                self._change_to(reread())
+        except OidoError as error:
+            self._trouble = f"the new configuration was not taken: {error}"
+            _log.error("%s; the old one stays in force", self._trouble)
+        else:
+            self._trouble = ""
+            _log.info("the configuration was read again")
+        self._notifier.ready()
+
+    def _change_to(self, config: Config) -> None:
+        """Restart what the new configuration changes, and only that.
+
+        Raises:
+            OidoError: it cannot be; nothing has changed then.
+        """
+        change = changes(self._config, config)
+        if self._state is not None:
+            self._state.must_fit(config)
+        model = configured_model(config.model) if change.model else self._model
+        publisher = self._make_publisher(config) if change.publisher else None
+        gone = {source.name for source in self._config.source} - {source.name for source in config.source}
+        self._listeners.stop(change.stop)
+        self._listeners.forget(gone)
+        if publisher is not None:
+            self._leave_publisher()
+            self._publisher = publisher
+        self._config, self._model = config, model
+        if publisher is not None:
+            self._begin_to_publish()
+        elif change.model or change.start or gone:
+            self._introduce()
+        if change.metrics:
+            self._serve_metrics()
+        self._listeners.start([self._listener(source) for source in config.source if source.name in change.start])
+        self._settling.begin()
+
+    @property
+    def _topics(self) -> Topics:
+        return _topics(self._config)
+
+    def _make_publisher(self, config: Config) -> Publisher:
+        """The configured way out, not yet started: the broker, or standard output where there is none.
+
+        Raises:
+            OidoError: the broker's settings are unusable.
+        """
+        if self._given is not None:
+            return self._given
+        if config.mqtt.host:
+            from device.publishing.mqtt import Birth, MqttPublisher  # noqa: PLC0415 - paho only where there is a broker
+
+            wanted = config.homeassistant
+            birth = Birth(topic=birth_topic(wanted.discovery_prefix), longest_delay_s=wanted.birth_delay_s)
+            return MqttPublisher(
+                config.mqtt,
+                topics=_topics(config),
+                on_command=self._on_command,
+                birth=birth if wanted.enabled else None,
+                outbox=None if self._state is None else self._state.outbox,
+            )
+        return StdoutPublisher(sys.stdout)
+
+    def _begin_to_publish(self) -> None:
+        if self._publisher is not self._given:
+            self._publisher.__enter__()
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Say what the device is, and to Home Assistant which sources it has, and which it no longer has."""
+        info = _info(self._model)
+        self._publisher.publish(info_message(self._topics, info))
+        before, self._discovered = self._discovered, set()
+        for message in discoveries(self._config, info):
+            self._publisher.publish(message)
+            self._discovered.add(message.topic)
+        for topic in before - self._discovered:
+            self._publisher.publish(forgetting_message(topic))
+
+    def _leave_publisher(self) -> None:
+        if self._publisher is not self._given:
+            self._publisher.close()
+
+    def _on_command(self, source: str, payload: bytes) -> None:
+        if not self._listeners.command(source, payload):
+            _log.warning("ignored a command for %r: there is no such source here", source)
+
+    def _change_model(self, name: str) -> LoadedModel:
+        """Let another model hear at every source; in the thread of the listener that was commanded.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be used; the old one goes on.
+        """
+        model = load_replacement(name, self._config.model)
+        # Not waited for: a reload may just be waiting for this very listener to end.
+        if not self._changing.acquire(blocking=False):
+            raise ModelError("the configuration is just being changed; try again")
+        try:
+            self._model = model
+            self._introduce()
+            self._listeners.adopt(model)
+        finally:
+            self._changing.release()
+        self._settling.begin()
+        _log.info("the model is now %s, by command", name)
+        return model
+
+    def _listener(self, source: SourceConfig) -> Listener:
+        config = self._config
+        return Listener(
+            source,
+            open_source=lambda: self._open_source(source),
+            model=self._model,
+            decision=config.decision,
+            mode=config.model.mode,
+            topics=self._topics,
+            publisher=self._publisher,
+            state_interval_s=config.mqtt.state_interval_s,
+            telemetry_interval_s=config.mqtt.telemetry_interval_s,
+            origin=self._origin,
+            tally=self._listeners.tally(source),
+            paused=self._listeners.paused(source),
+            change_model=self._change_model,
+            journal=None if self._state is None else self._state.journal,
+        )
+
+    def _serve_metrics(self) -> None:
+        """Serve figures where the configuration asks for them; a port that is taken is no reason to be deaf."""
+        self._metrics.close()
+        wanted = self._config.metrics
+        if wanted.port is None:
+            return
+        from device.monitoring.metrics_server import MetricsServer  # noqa: PLC0415 - 3 MB that only who asks for it pays
+
+        try:
+            self._metrics.enter_context(MetricsServer(wanted.host, wanted.port, page=self._page))
+        except OidoError as error:
+            _log.error("%s", error)
+
+    def _page(self) -> str:
+        """The figures, in the thread of their server."""
+        sidecar = self._model.sidecar
+        return render(
+            Figures(
+                version=device.__version__,
+                python=platform.python_version(),
+                model=sidecar.name,
+                model_sha256=sidecar.sha256,
+                started=self._started,
+                resident_bytes=resident_mb() * 2**20,
+                queued_events=self._publisher.queued_events,
+                dropped_events=self._publisher.dropped_events,
+                sources=self._listeners.figures(),
+            )
+        )
+
+    def _exit_code(self) -> int:
+        code = 0
+        for error in self._listeners.errors():
+            _log.error("%s", error)
+            code = max(code, error.exit_code)
+        return code
+
+
+def _topics(config: Config) -> Topics:
+    return Topics(config.mqtt.base_topic, config.node.name)
+
+
+def _info(model: LoadedModel) -> DeviceInfo:
+    return DeviceInfo(
+        version=device.__version__,
+        model=model.sidecar.name,
+        model_sha256=model.sidecar.sha256,
+        hardware=hardware(),
+        python=platform.python_version(),
+    )

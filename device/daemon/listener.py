@@ -1,0 +1,431 @@
+"""One source from morning to night: hears it, reports it, opens it again when it was lost, obeys commands."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from device.configuration.settings import DecisionConfig, LogLevel, Mode, SourceConfig
+from device.daemon import liveness
+from device.errors import ModelError, OidoError, SourceError
+from device.hearing.classifier import Classifier
+from device.hearing.decision import Decision, Music
+from device.hearing.models.loading import Model
+from device.hearing.rules import rules
+from device.monitoring.tally import Tally
+from device.monitoring.vitals import Vitals
+from device.pipeline import Observation, listen
+from device.publishing.command import Command, CommandError, parse_command
+from device.publishing.message import Message, Topics, response_message, telemetry_message
+from device.publishing.payloads import Response
+from device.publishing.publisher import Publisher
+from device.publishing.reporter import Reporter
+from device.sources.backoff import Backoff
+from device.sources.base import Source
+from device.storage.journal import Journal
+
+_log = logging.getLogger(__name__)
+
+SETTLED_S = 5.0
+"""A source that was heard for so long was a success, and the next wait is the shortest again. A stream that breaks
+off at once, each time, is asked for ever more rarely."""
+
+_SPEAKING_S = 0.3
+"""How long the daemon waits for a listener that is just publishing. One that hangs there starves the watchdog."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Adoption:
+    """A model to go on with."""
+
+    model: Model
+
+
+class Listener:
+    """Drives the pipeline for one source, in a thread named after it that it owns.
+
+    A recording or standard input ends; a microphone or stream that fails is opened again, later and later.
+    """
+
+    def __init__(
+        self,
+        config: SourceConfig,
+        *,
+        open_source: Callable[[], Source],
+        model: Model,
+        decision: DecisionConfig,
+        mode: Mode,
+        topics: Topics,
+        publisher: Publisher,
+        state_interval_s: float,
+        telemetry_interval_s: float,
+        origin: float | None = None,
+        backoff: Backoff | None = None,
+        tally: Tally | None = None,
+        paused: bool = False,
+        journal: Journal | None = None,
+        change_model: Callable[[str], Model] | None = None,
+    ) -> None:
+        """Prepare; nothing is opened before `start`.
+
+        Args:
+            config: the source's section.
+            open_source: makes the source, each time it is opened.
+            model: of any kind that `Classifier` knows.
+            decision: thresholds and durations.
+            mode: which of the model's thresholds to use at first.
+            topics: of the device.
+            publisher: who is told.
+            state_interval_s: the state is repeated so often.
+            telemetry_interval_s: telemetry is sent so often.
+            origin: when sample zero was, seconds since the epoch; None: now, each time the source is opened.
+            backoff: how long to wait before opening a lost source again.
+            tally: counts on from here; None: from zero.
+            paused: begin with the microphone let go, until a command resumes.
+            journal: told of what must outlive the process; None: nothing must.
+            change_model: replaces the model of the whole device by the installed one of that name, or raises
+                ModelError; called in this listener's thread. None: no command changes it.
+        """
+        self.name = config.name
+        self.error: OidoError | None = None
+        """Why the source ended, if it did not end well."""
+        self.liveness = liveness.opening(time.monotonic())
+        """What it does and when it must have done more: set by its own thread, read by any."""
+        self.tally = tally or Tally()
+        self._endless = config.kind in ("microphone", "stream")
+        self._live = config.kind != "file"
+        self._stall_s = config.stall_s
+        self._open_source = open_source
+        self._model = model
+        self._decision_config = decision
+        self._topics = topics
+        self._publisher = publisher
+        self._journal = journal or Journal()
+        self._flat_line_limit_s = config.flat_line_limit_s
+        self._vitals = Vitals(self.tally, telemetry_interval_s=telemetry_interval_s)
+        self._origin = origin
+        self._backoff = backoff or Backoff(longest_s=config.retry_limit_s)
+        self._reporter = Reporter(
+            topics=topics,
+            source=config.name,
+            model=model.sidecar.name,
+            mode=mode,
+            state_interval_s=state_interval_s,
+            origin=time.time() if origin is None else origin,
+        )
+        self._speaking = threading.Lock()  # guards the reporter and the order of what it says
+        self._abandoned = False
+        self._decision: Decision | None = None
+        self._heard_since: float | None = None  # monotonic
+        self._excuse = ""
+        """Why nothing is heard, as the log was last told."""
+        self._classifier: Classifier | None = None
+        self._change_model = change_model
+        self._commands: queue.SimpleQueue[bytes | _Adoption | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._paused = paused
+        self._let_go = False
+        """Whether the source was closed for a pause, which may be over before it has ended."""
+        self._source: Source | None = None
+        # A daemon thread: a driver that hangs in a read cannot be interrupted and must not hold the exit.
+        self._thread = threading.Thread(target=self._run, name=f"listen {config.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen. Once only."""
+        self._thread.start()
+
+    def command(self, payload: bytes) -> None:
+        """Take a `set` payload, from any thread; it is obeyed and answered within a second."""
+        self._commands.put(payload)
+
+    def adopt(self, model: Model) -> None:
+        """Go on with another model, from the next patch on; from any thread."""
+        self._commands.put(_Adoption(model))
+
+    def stop(self) -> None:
+        """End soon, from any thread; what is open is closed and reported. Idempotent."""
+        self._stopping.set()
+        self._commands.put(None)
+        source = self._source
+        if source is not None:
+            source.close()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; False if it took longer."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended for a reason that opening the source again would not mend."""
+        return self.error is not None and not isinstance(self.error, SourceError)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still listens."""
+        return self._thread.is_alive()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it does not listen, by command."""
+        return self._paused
+
+    @property
+    def said(self) -> tuple[Music, str] | None:
+        """State and reason as they were published last; None before the first time."""
+        return self._reporter.said
+
+    def guard(self, now: float) -> None:
+        """Publish that a live source is not heard if it has given no observation in time; from another thread.
+
+        A read or an inference that hangs, or a thread that died, would otherwise leave the last state standing.
+        Music that was on is closed by its own thread when that goes on, or by `abandon`.
+
+        Args:
+            now: time.monotonic().
+        """
+        late = self._live and self.liveness.doing == "hearing" and self.liveness.overdue(now)
+        if not late or self.said == (Music.UNKNOWN, "no audio"):
+            return
+        _log.warning("%s: nothing was heard of it in time; it counts as not hearing until it is", self.name)
+        self._say(lambda: self._reporter.silent("no audio"), timeout_s=_SPEAKING_S)
+
+    def abandon(self) -> None:
+        """Close what its thread, which hangs, cannot close any more, and let that say nothing from now on.
+
+        For a listener that was stopped and does not end. Its decision is touched from here although it belongs to
+        the thread: that one has made no step since, and whatever it still makes of it is never published.
+        """
+        decision = self._decision
+        step = decision.lose() if decision is not None else None
+
+        def last_words() -> list[Message]:
+            self._abandoned = True
+            return self._reporter.silent("no audio", step)
+
+        self._say(last_words, timeout_s=_SPEAKING_S)
+        self._abandoned = True  # also where it hangs in publishing, and nothing more can be said
+        self.liveness = liveness.ENDED
+        _log.warning("%s: its source hangs; leaving it behind", self.name)
+
+    def _say(self, messages: Callable[[], Iterable[Message]], *, timeout_s: float = -1) -> None:
+        """Publish what the reporter makes, in the order in which it makes it; the only way to it."""
+        if not self._speaking.acquire(timeout=timeout_s):
+            return
+        try:
+            if not self._abandoned:
+                for message in messages():
+                    self._journal.said(message)
+                    self._publisher.publish(message)
+        finally:
+            self._speaking.release()
+
+    def _run(self) -> None:
+        """Body of the thread."""
+        try:
+            self._say_silent("paused" if self._paused else "starting")
+            while not self._stopping.is_set():
+                if self._paused:
+                    self.liveness = liveness.paused(time.monotonic())
+                    self._obey(wait_s=liveness.PAUSED_S)
+                elif not self._listen_once():
+                    break
+        except OidoError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001 - whatever it was, the daemon must end with it
+            # A dead thread in a live process would be a device that is deaf and says nothing.
+            _log.exception("listening to %s failed in an unforeseen way", self.name)
+            self.error = OidoError(f"{self.name}: listening failed: {error!r}")
+        self.liveness = liveness.ENDED
+
+    def _listen_once(self) -> bool:
+        """Open the source and hear it to its end. False when there is nothing more to come."""
+        self.liveness = liveness.opening(time.monotonic())
+        self._vitals.opened()
+        decision = Decision(rules(self._decision_config, self._model, self._reporter.mode))
+        self._decision = decision
+        self._heard_since = None
+        origin = time.time() if self._origin is None else self._origin
+        self._reporter.restarted(origin)
+        self._let_go = False
+        source = self._source = self._open_source()
+        if self._stopping.is_set():  # `stop` may have missed this one
+            source.close()
+        try:
+            classifier = self._classifier = Classifier(self._model)
+            observations = listen(
+                source,
+                classifier,
+                decision,
+                flat_line_limit_s=self._flat_line_limit_s,
+                origin=origin,
+            )
+            for observation in observations:
+                self._observed(observation)
+                self._note(decision)
+                self._obey(wait_s=0, decision=decision)
+                self.liveness = liveness.hearing(time.monotonic(), stall_s=self._stall_s)
+        except SourceError as error:
+            return self._lost(error, decision)
+        except Exception:
+            # It ends the listener, but music that was on must not stay on for ever.
+            self._close(decision)
+            raise
+        finally:
+            self._source = self._classifier = None
+            source.close()
+        if self._let_go:
+            # It may be over already, before the source had ended.
+            self._say_silent("paused" if self._paused else "starting")
+            return True
+        if not self._endless or self._stopping.is_set():
+            return False
+        return self._lost(SourceError(f"{self.name}: the source has ended"), decision)
+
+    def _lost(self, error: SourceError, decision: Decision) -> bool:
+        """Say that nothing is heard, and wait before trying again; False where trying again is no use."""
+        self._close(decision)
+        if self._let_go or self._stopping.is_set():
+            return True
+        if not self._endless:
+            self.error = error
+            return False
+        self.tally.losses += 1
+        wait_s = self._backoff.next_s()
+        # Once for each reason: a service without a microphone would fill the journal, and wear the card.
+        if str(error) != self._excuse:
+            self._excuse = str(error)
+            _log.warning("%s; trying again in %.1f s, and so on until it is back", error, wait_s)
+        self.liveness = liveness.waiting(time.monotonic(), wait_s=wait_s)
+        deadline = time.monotonic() + wait_s
+        while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self._paused:
+            self._obey(wait_s=left_s)
+        return True
+
+    def _close(self, decision: Decision) -> None:
+        """Say that nothing is heard any more, and that what was open has ended."""
+        step = decision.lose()
+        self._say(lambda: self._reporter.silent("paused" if self._let_go else "no audio", step))
+
+    def _observed(self, observation: Observation) -> None:
+        if observation.condition == "hearing":
+            now = time.monotonic()
+            if self._heard_since is None:
+                self._heard_since = now
+            if now - self._heard_since >= SETTLED_S:
+                self._backoff.reset()
+                self._excuse = ""
+        self._vitals.observed(observation)
+        self._say(lambda: self._reporter.observed(observation))
+        telemetry = self._vitals.telemetry(observation, self._publisher)
+        if telemetry is not None:
+            self._publisher.publish(telemetry_message(self._topics, self.name, telemetry))
+
+    def _note(self, decision: Decision) -> None:
+        """Let it be known how far the music that is on was heard, should this process be killed."""
+        until = decision.heard_until
+        playing = None if until is None else self._reporter.playing(until)
+        if playing is not None:
+            self._journal.playing(self.name, *playing)
+
+    def _say_silent(self, reason: str) -> None:
+        self._say(lambda: self._reporter.silent(reason))
+
+    def _obey(self, *, wait_s: float | None, decision: Decision | None = None) -> None:
+        """Carry out what was commanded; wait for a first command so long (None: until one comes)."""
+        block = wait_s is None or wait_s > 0
+        while True:
+            try:
+                payload = self._commands.get(block, wait_s if block else None)
+            except queue.Empty:
+                return
+            if payload is None:  # only wakes this thread up
+                return
+            if isinstance(payload, _Adoption):
+                self._adopt(payload.model, decision)
+            else:
+                self._carry_out(payload, decision)
+            block = False
+
+    def _carry_out(self, payload: bytes, decision: Decision | None) -> None:
+        try:
+            command = parse_command(payload)
+        except CommandError as error:
+            _log.warning("ignored a command for %s: %s", self.name, error)
+            self._respond(error.transaction, str(error))
+            return
+        try:
+            self._apply(command, decision)
+        except ModelError as error:
+            _log.warning("%s: the model stays as it is: %s", self.name, error)
+            self._respond(command.transaction, str(error))
+            return
+        self._respond(command.transaction, None)
+
+    def _apply(self, command: Command, decision: Decision | None) -> None:
+        """Change what the command says, or nothing.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be used; nothing has changed then.
+        """
+        if command.model is not None:
+            if self._change_model is None:
+                raise ModelError("the model of this device cannot be changed by a command")
+            self.liveness = liveness.opening(time.monotonic())  # sound waits in the source meanwhile
+            self._adopt(self._change_model(command.model), decision)
+        if command.log_level is not None:
+            logging.getLogger().setLevel(command.log_level.upper())
+        if command.mode is not None:
+            self._reporter.mode = command.mode
+            self._rule(decision)
+            self._say(self._reporter.restated)
+        if command.paused is not None and command.paused != self._paused:
+            self._paused = command.paused
+            # Paused means that the microphone is let go, not that its sound is thrown away.
+            if self._paused and self._source is not None:
+                self._let_go = True
+                self._source.close()
+            elif self._paused:
+                self._say_silent("paused")
+            elif self._source is None:
+                self._say_silent("starting")
+
+    def _adopt(self, model: Model, decision: Decision | None) -> None:
+        """Go on with this model.
+
+        Raises:
+            ModelError: it reads something that this program does not compute.
+        """
+        if model is self._model:
+            return
+        if self._classifier is not None:
+            self._classifier.replace(model)
+        self._model = model
+        self._reporter.model = model.sidecar.name
+        self._rule(decision)
+        self._say(self._reporter.restated)
+
+    def _rule(self, decision: Decision | None) -> None:
+        if decision is not None:
+            decision.rules = rules(self._decision_config, self._model, self._reporter.mode)
+
+    def _respond(self, transaction: str | None, error: str | None) -> None:
+        response = Response(
+            transaction=transaction,
+            ok=error is None,
+            error=error,
+            paused=self._paused,
+            mode=self._reporter.mode,
+            model=self._model.sidecar.name,
+            log_level=_log_level(),
+        )
+        self._publisher.publish(response_message(self._topics, self.name, response))
+
+
+def _log_level() -> LogLevel:
+    """What is logged now; anything unusual counts as the next lower one of ours."""
+    levels: dict[LogLevel, int] = {"error": 40, "warning": 30, "info": 20}
+    level = logging.getLogger().getEffectiveLevel()
+    return next((name for name, least in levels.items() if level >= least), "debug")

@@ -1,0 +1,113 @@
+"""The listeners of all sources, as the daemon sees them: begun, watched and ended together."""
+
+import time
+from collections.abc import Collection, Iterator
+from typing import Literal
+
+from device.configuration.settings import SourceConfig
+from device.daemon.listener import Listener
+from device.errors import OidoError
+from device.hearing.decision import Music
+from device.hearing.models.loading import Model
+from device.monitoring.metrics import SourceFigures
+from device.monitoring.tally import Tally
+
+STOP_S = 0.5
+"""How long listeners may take, all together, to let go of their devices before they are left behind."""
+
+
+_MUSIC: dict[Music, Literal["ON", "OFF"] | None] = {Music.ON: "ON", Music.OFF: "OFF", Music.UNKNOWN: None}
+
+
+class Listeners:
+    """Used by the daemon's main thread; `command`, `adopt` and `figures` by any."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, Listener] = {}
+        self._tallies: dict[str, Tally] = {}
+
+    def tally(self, source: SourceConfig) -> Tally:
+        """The counts of a source, which outlive its listener."""
+        return self._tallies.setdefault(source.name, Tally())
+
+    def start(self, listeners: Collection[Listener]) -> None:
+        """Let these begin."""
+        for listener in listeners:
+            self._listeners[listener.name] = listener
+        for listener in listeners:
+            listener.start()
+
+    def stop(self, names: Collection[str] | None = None) -> None:
+        """End these, or all; whoever hangs is left behind, and what it had open is closed for it."""
+        ending = [self._listeners[name] for name in (self._listeners if names is None else names)]
+        for listener in ending:
+            listener.stop()
+        deadline = time.monotonic() + STOP_S
+        for listener in ending:
+            if not listener.join(max(0.0, deadline - time.monotonic())):
+                listener.abandon()
+
+    def forget(self, names: Collection[str]) -> None:
+        """These sources are no longer in the configuration."""
+        for name in names:
+            del self._listeners[name], self._tallies[name]
+
+    def paused(self, source: SourceConfig) -> bool:
+        """Whether a command has paused it; a reload must not make it listen again."""
+        listener = self._listeners.get(source.name)
+        return listener is not None and listener.paused
+
+    def command(self, source: str, payload: bytes) -> bool:
+        """Pass a `set` payload on; False if there is no such source."""
+        listener = self._listeners.get(source)
+        if listener is not None:
+            listener.command(payload)
+        return listener is not None
+
+    def adopt(self, model: Model) -> None:
+        """Let everybody go on with another model."""
+        for listener in tuple(self._listeners.values()):
+            listener.adopt(model)
+
+    @property
+    def alive(self) -> bool:
+        """Whether anybody still listens."""
+        return any(listener.alive for listener in self._listeners.values())
+
+    @property
+    def crashed(self) -> bool:
+        """Whether anybody ended for a reason that opening its source again would not mend."""
+        return any(listener.crashed for listener in self._listeners.values())
+
+    def guard(self, now: float) -> bool:
+        """Publish who has fallen silent; whether everybody has done in time what it is there for.
+
+        Args:
+            now: time.monotonic().
+        """
+        listeners = tuple(self._listeners.values())
+        for listener in listeners:
+            listener.guard(now)
+        return not any(listener.liveness.overdue(now) for listener in listeners)
+
+    def errors(self) -> Iterator[OidoError]:
+        """Why those ended that did not end well."""
+        for listener in self._listeners.values():
+            if listener.error is not None:
+                yield listener.error
+
+    def words(self) -> str:
+        """What each source hears, in words: `room: music; hall: no audio`."""
+        return "; ".join(
+            f"{listener.name}: {listener.said[1] if listener.said else 'starting'}"
+            for listener in self._listeners.values()
+        )
+
+    def figures(self) -> list[SourceFigures]:
+        """Counts and state of each source."""
+        return [_figures(listener) for listener in tuple(self._listeners.values())]
+
+
+def _figures(listener: Listener) -> SourceFigures:
+    state = listener.said[0] if listener.said else Music.UNKNOWN
+    return SourceFigures(name=listener.name, tally=listener.tally, music=_MUSIC[state])

@@ -1,0 +1,60 @@
+"""When a listener must next show that it is alive. It sets the mark itself; the daemon looks at the clock.
+
+The watchdog is fed by these marks alone, so a thread that hangs anywhere (opening, reading, inferring, publishing)
+starves it: "running but deaf" cannot look green.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Doing = Literal["opening", "hearing", "waiting", "paused", "ended"]
+
+PATCH_S = 0.96
+"""A source that is heard gives an observation so often."""
+
+MARGIN_S = 1.0
+"""What a busy machine may add."""
+
+OPENING_S = 25.0
+"""From asking for a source to its first observation: cameras take up to 15 s for the first sample."""
+
+PAUSED_S = 5.0
+"""How often a paused listener shows itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """What a listener does, and until when it must have done something more."""
+
+    doing: Doing
+    due: float
+    """time.monotonic() seconds."""
+
+    def overdue(self, now: float) -> bool:
+        """Whether nothing came of it in time."""
+        return now > self.due
+
+
+def opening(now: float) -> Liveness:
+    """The source has been asked for."""
+    return Liveness("opening", now + OPENING_S)
+
+
+def hearing(now: float, *, stall_s: float) -> Liveness:
+    """An observation was published; without samples for `stall_s` the source itself would give up."""
+    return Liveness("hearing", now + stall_s + PATCH_S + MARGIN_S)
+
+
+def waiting(now: float, *, wait_s: float) -> Liveness:
+    """The absence of the source was published, and it is looked for again after `wait_s`."""
+    return Liveness("waiting", now + wait_s + MARGIN_S)
+
+
+def paused(now: float) -> Liveness:
+    """Nothing is to be heard, by command, and that was published."""
+    return Liveness("paused", now + PAUSED_S + MARGIN_S)
+
+
+ENDED = Liveness("ended", math.inf)
+"""The recording has been heard to its end, or the listener was stopped."""

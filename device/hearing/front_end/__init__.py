@@ -1,0 +1,1 @@
+"""From blocks of samples to log-mel frames, each computed once."""

@@ -1,0 +1,47 @@
+"""The log-mel front end of a stream: blocks of samples in, mel magnitudes out, each 10 ms frame computed once.
+
+Training (`export`) and the device both call it.
+"""
+
+import numpy as np
+
+from device.hearing.front_end.features import LOG_MEL, LogMelParameters, Spectra
+from device.hearing.front_end.transforms import Transform, fastest
+from device.sound import FloatArray
+
+
+class FrontEnd:
+    """Turns blocks of samples into frames. Keeps the 15 ms that the next frame shares with the last.
+
+    Not thread-safe: one per stream.
+
+    Args:
+        parameters: of the frames.
+        transform: for frames of these parameters; None: the fastest that there is.
+    """
+
+    def __init__(self, parameters: LogMelParameters = LOG_MEL, *, transform: Transform | None = None) -> None:
+        self._parameters = parameters
+        self._transform = transform or fastest(parameters)
+        self._signal = np.zeros(0, np.float32)
+        self._rest = self._signal
+
+    def feed(self, samples: FloatArray) -> Spectra:
+        """Frames that became complete with these samples.
+
+        Args:
+            samples: (n,) float32 in [-1, 1], 16 kHz mono.
+
+        Returns:
+            Spectra of zero or more frames; frame k of a stream covers samples 160 k to 160 k + 400.
+        """
+        known = self._rest.size
+        if known + samples.size != self._signal.size:  # a stream's blocks are all alike
+            self._signal = np.empty(known + samples.size, np.float32)
+        signal = self._signal
+        signal[:known] = self._rest
+        signal[known:] = samples
+        window, hop = self._parameters.window_samples, self._parameters.hop_samples
+        frames = max(0, (signal.size - window) // hop + 1)
+        self._rest = signal[frames * hop :].copy()
+        return self._transform(signal, frames)

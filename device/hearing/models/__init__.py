@@ -1,0 +1,1 @@
+"""From NAME.json and its file to something that gives probabilities."""

@@ -1,0 +1,106 @@
+"""The page of figures, over HTTP, in a thread of its own."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import TracebackType
+from typing import Self
+
+from device.errors import OidoError
+from device.monitoring.metrics import CONTENT_TYPE
+
+_PATIENCE_S = 2.0
+"""How long a client may take to say what it wants, and to read the answer."""
+
+
+class MetricsServer:
+    """Answers `GET /metrics`, one client at a time, from one thread named `metrics` that it owns."""
+
+    def __init__(self, host: str, port: int, *, page: Callable[[], str]) -> None:
+        """Listen; answers begin with `start`.
+
+        Args:
+            host: which of this machine's addresses.
+            port: 0 takes any that is free; `port` says which.
+            page: makes the text, in the server's thread.
+
+        Raises:
+            OidoError: the address cannot be had.
+        """
+        try:
+            self._server = _Server((host, port), _Handler, page=page)
+        except OSError as error:
+            raise OidoError(
+                f"[metrics]: cannot listen on {host}:{port}: {error.strerror or error}; choose another port"
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop. Idempotent."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+class _Server(HTTPServer):
+    """Knows what its page says."""
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, page: Callable[[], str]
+    ) -> None:
+        self.page = page
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without `HTTPServer`'s look-up of the host's name, which waits for a name server that is away."""
+        super(HTTPServer, self).server_bind()
+        host, self.server_port = self.socket.getsockname()[:2]
+        self.server_name = str(host)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request, then the end: HTTP/1.0."""
+
+    timeout = _PATIENCE_S
+    server: _Server
+    server_version = "oido"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """The page, or 404."""
+        if self.path.partition("?")[0] != "/metrics":
+            self.send_error(404)
+            return
+        body = self.server.page().encode()
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """A scrape every few seconds is nothing for a log."""

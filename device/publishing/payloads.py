@@ -1,0 +1,114 @@
+"""What can be said about the device and what it hears. Pure; `message` turns these into topics and JSON.
+
+Times are seconds since the Unix epoch, UTC. For a recording they are counted from its samples, never read
+from the clock, so that a replay says the same.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from device.configuration.settings import LogLevel, Mode
+
+CONTRACT = 1
+"""The version of the topics and payloads, published as `schema` in `info`."""
+
+Music = Literal["ON", "OFF"]
+EventType = Literal["music_started", "music_stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInfo:
+    """What the device is."""
+
+    version: str
+    """The program's version."""
+    model: str
+    model_sha256: str
+    """64 lower-case hexadecimal digits, of the model file."""
+    hardware: str
+    """For example `Raspberry Pi Zero 2 W Rev 1.0` or `x86_64`."""
+    python: str
+    schema: int = CONTRACT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateReport:
+    """What one source hears now."""
+
+    music: Music | None
+    """None: unknown, because the source cannot hear or is paused."""
+    score: float | None
+    """The latest probability of music, 0 to 1."""
+    since: float
+    """When this state began."""
+    updated: float
+    """The end of the audio that was judged last."""
+    level_dbfs: float | None
+    """Level of that audio; None (or -inf) for digital silence."""
+    model: str
+    mode: Mode
+    paused: bool
+    reason: str
+    """Why, in two words: `music`, `no music`, `flat line`, `no audio`, `paused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """Music started or stopped. The times are those of onset and offset, not those of their detection."""
+
+    event_type: EventType
+    id: str
+    """Shared by a start and its stop; see `event_id`."""
+    started: float
+    ended: float | None
+    """None while the music plays."""
+    duration_s: float | None
+    """None while the music plays."""
+    peak: float
+    """The highest score so far, 0 to 1."""
+    mean: float
+    """The mean score so far, 0 to 1."""
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """How one source and the process are doing."""
+
+    level_dbfs: float | None
+    """None (or -inf) for digital silence."""
+    clipping: float
+    """Fraction of the samples at full scale since the last telemetry, 0 to 1."""
+    inference_p50_ms: float | None
+    """Median time of one inference; None before the first."""
+    inference_p95_ms: float | None
+    overruns: int
+    """How often the audio device lost samples, since the start."""
+    rss_mb: float
+    """Resident memory of the process, 2**20 bytes."""
+    cpu_temperature_c: float | None
+    """None where the device cannot tell."""
+    uptime_s: float
+    queued_events: int
+    """Events that wait for the broker."""
+    dropped_events: int
+    """Events given up because the queue was full, since the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What became of a command."""
+
+    transaction: str | None
+    """As the command gave it."""
+    ok: bool
+    error: str | None
+    """One sentence, None if `ok`."""
+    paused: bool
+    """The setting now in force."""
+    mode: Mode
+    """The setting now in force."""
+    model: str
+    """The model that now hears."""
+    log_level: LogLevel
+    """The setting now in force."""

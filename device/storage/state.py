@@ -1,0 +1,193 @@
+"""What outlives the process: the state directory, the events that wait in it, the history."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.configuration.settings import Config, HistoryConfig
+from device.errors import ConfigurationError, OidoError
+from device.storage.history import FILE as HISTORY_FILE
+from device.storage.history import History, finished_interval
+from device.storage.journal import Journal
+from device.storage.last_heard import LastHeard, read_last_heard
+from device.storage.sqlite_outbox import SqliteOutbox
+
+_log = logging.getLogger(__name__)
+
+OUTBOX_FILE = "outbox.db"
+
+DETECTED_WITHIN_S = 4_000.0
+"""After its onset music is noted within a window and `[decision] min_on_s`, at most an hour. If it seems to have
+taken longer, the clock was set in between, as at the boot of a device without one."""
+
+_LOCK_FILE = "lock"
+
+SERVICE_DIRECTORY = Path("/var/lib/oido")
+"""Where systemd keeps the state of the system's service; systemd/oido.service names it."""
+
+
+def state_directory(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where state is kept: as configured, as systemd says, or as the XDG base directories say."""
+    if config.node.state_dir:
+        return Path(os.path.expanduser(config.node.state_dir))  # noqa: PTH111 - never fails: '~nobody' stays
+    given = environment.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5): several, with colons
+    if given:
+        return Path(given)
+    base = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/", ".local", "state")
+    return Path(base, "oido")
+
+
+def directory_to_look_at(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon that these settings are for keeps its state, for who asks from outside of it.
+
+    That is the system service's where there is one and this user's own holds nothing: `sudo oido history` is
+    asked as root, and the service is not root.
+    """
+    own = state_directory(config, environment)
+    kept = any(os.path.exists(own / name) for name in (OUTBOX_FILE, HISTORY_FILE))  # noqa: PTH110 - never fails
+    if config.node.state_dir or kept or not os.path.lexists(SERVICE_DIRECTORY):
+        return own
+    return SERVICE_DIRECTORY
+
+
+def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """A directory of this process that lives in memory; None where nobody says where that is."""
+    given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    base = environment.get("XDG_RUNTIME_DIR")
+    return Path(base, "oido") if base else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Everything that state depends on."""
+
+    directory: Path | None
+    """None: nothing is kept."""
+    events: int | None
+    """How many may wait; None: there is no broker, and none do."""
+    history: HistoryConfig | None
+
+
+class State:
+    """Open for as long as the daemon runs, by one daemon at a time."""
+
+    def __init__(self, config: Config, *, environment: Mapping[str, str] = os.environ) -> None:
+        """Take up what the last process left: what waited waits again, and music it never ended is ended.
+
+        With neither a broker nor a history, nothing is kept and nothing is made. A directory that cannot be
+        made or used is an error in the log, and the daemon does without.
+
+        Args:
+            config: all settings.
+            environment: where directories are looked up.
+
+        Raises:
+            OidoError: another daemon uses the directory.
+        """
+        self.outbox: SqliteOutbox | None = None
+        """Where events wait; None: in the publisher's memory."""
+        self.journal: Journal | None = None
+        """For the listeners; None: there is nothing to remember."""
+        self._environment = environment
+        self._settings = _settings(config, environment)
+        self._lock: int | None = None
+        self._history: History | None = None
+        self._last_heard: LastHeard | None = None
+        directory = self._settings.directory
+        if directory is None or not _made(directory):
+            return
+        self._lock = _locked(directory)
+        if self._settings.history is not None:
+            days = self._settings.history.retention_days
+            self._history = History(directory / HISTORY_FILE, retention_days=days)
+        if self._settings.events is not None:
+            runtime = runtime_directory(environment)
+            self.outbox = SqliteOutbox(directory / OUTBOX_FILE, self._settings.events)
+            self._close_what_is_open(self.outbox, runtime)
+            self._last_heard = LastHeard(runtime, node=config.node.name)
+        self.journal = Journal(history=self._history, last_heard=self._last_heard)
+
+    def must_fit(self, config: Config) -> None:
+        """Refuse settings that this state was not opened with.
+
+        Raises:
+            ConfigurationError: they need another one.
+        """
+        if _settings(config, self._environment) != self._settings:
+            raise ConfigurationError(
+                "[node] state_dir, [history], [mqtt] max_queued_events and whether there is a broker at all "
+                "change only when oido is started again; restart it"
+            )
+
+    def close(self) -> None:
+        """Let everything go, after the publisher has. Idempotent."""
+        for each in (self.outbox, self._history, self._last_heard):
+            if each is not None:
+                each.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _close_what_is_open(self, outbox: SqliteOutbox, runtime: Path | None) -> None:
+        """The last process was killed, or lost its power, while music was on."""
+        for event in outbox.open_events():
+            said = event.start
+            heard = read_last_heard(runtime, node=said.topics.node, source=said.source, event_id=said.report.id)
+            if heard is None:
+                late = event.noted - said.report.started > DETECTED_WITHIN_S
+                heard = said.report.started if late else event.noted
+            message = outbox.close_event(event, heard)
+            interval = finished_interval(message)
+            if self._history is not None and interval is not None:
+                self._history.add(interval)
+            _log.warning("%s: the last run ended while music was on; that music is ended now", said.source)
+
+
+def _settings(config: Config, environment: Mapping[str, str]) -> _Settings:
+    history = config.history if config.history.enabled else None
+    events = config.mqtt.max_queued_events if config.mqtt.host else None
+    kept = history is not None or events is not None
+    return _Settings(state_directory(config, environment) if kept else None, events, history)
+
+
+def _made(directory: Path) -> bool:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        _log.error(
+            "the state directory %s cannot be made (%s): events that wait for the broker are lost when oido ends, "
+            "and no history is kept; set [node] state_dir to a directory that this user may write",
+            directory,
+            error.strerror,
+        )
+        return False
+    return True
+
+
+def _locked(directory: Path) -> int | None:
+    """Keep other daemons out, until the returned file is closed or the process is gone.
+
+    Raises:
+        OidoError: one is in.
+    """
+    try:
+        lock = os.open(directory / _LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None  # a directory that takes no file takes no events either, and the outbox says so
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise OidoError(
+            f"another oido is running with the state directory {directory}; stop it, or give each its own "
+            "[node] state_dir"
+        ) from error
+    except OSError:  # a file system without locks
+        os.close(lock)
+        return None
+    return lock

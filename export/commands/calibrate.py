@@ -1,0 +1,182 @@
+"""`oido-export calibrate`: make a model's probabilities mean what they say, and put its thresholds where they pay.
+
+All of it on the validation split, in all its variations: clean, at other levels, in rooms, mixed. A threshold that
+was chosen on clean files would be wrong in a room.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device.errors import UsageError
+from device.hearing.models.loading import find_model, load_model
+from device.hearing.models.sidecar import Calibration
+from export.commands.evaluate import add_data_arguments, cache_folder
+from export.convert.sidecar import calibration_document, replace
+from export.corpus.dataset import find_corpus, load_corpus
+from export.errors import ExportError
+from export.evaluation.calibration import (
+    METHODS,
+    Method,
+    Operating,
+    cross_validated,
+    for_precision,
+    for_recall,
+    log_loss,
+    mode_thresholds,
+    operating_points,
+)
+from export.evaluation.hearing import DeviceModel
+from export.evaluation.metrics import calibration_error, package_weights
+from export.evaluation.scoring import Scores, Verdicts
+from export.evaluation.takes import VARIATIONS, Variation, takes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `calibrate`."""
+    option = parser.add_argument
+    option("model", metavar="NAME", help="a model's name, or the path of its NAME.json")
+    option("--method", choices=[*METHODS, "best"], default="best", help="best: by cross-validated log loss")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--target-precision", type=_share, metavar="P", help="for the default threshold")
+    target.add_argument("--target-recall", type=_share, metavar="R", help="the same")
+    option("--recent-patches", type=int, metavar="K", help="patches, 0.48 s apart, whose mean score counts")
+    option("--recent-weight", type=_share, metavar="W", help="how much it counts beside the segment's score")
+    option("--segment-every", type=int, metavar="N", help="patches from one judgement of the segment to the next")
+    option("--quick-patches", type=int, metavar="N", help="sure patches that are music without waiting; 0: never")
+    option(
+        "--quick-discount", type=float, metavar="L", help="log odds that an answer is then below the least sure"
+    )
+    option("--min-on-s", type=float, metavar="S", help="how long music must last, unless the user says otherwise")
+    option("--min-off-s", type=float, metavar="S", help="how long it must be gone")
+    option(
+        "--plot", type=Path, metavar="PNG", help="draw precision and recall over the threshold, and reliability"
+    )
+    option("--dry-run", action="store_true", help="print, and leave NAME.json as it is")
+    add_data_arguments(parser)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit, print, draw, write."""
+    path = find_model(arguments.model)
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    _set_inputs(document, arguments)
+    by_variation = _listen(document, path, arguments)
+    heard = Verdicts.join(list(by_variation.values()))
+    weight = package_weights(heard)
+    truth, raw = heard.music, heard.probability
+    fitted: dict[Method, _Fit] = {
+        method: _Fit.of(method, heard, weight) for method in METHODS if arguments.method in (method, "best")
+    }
+    print("| calibration | log loss, packages left out | calibration error, packages left out |\n|---|---|---|")
+    print(f"| none | {log_loss(truth, raw, weight):.4f} | {calibration_error(truth, raw, weight):.4f} |")
+    for method, fit in fitted.items():
+        print(f"| {method} | {fit.loss:.4f} | {fit.error:.4f} |")
+    chosen = fitted[min(fitted, key=lambda method: fitted[method].loss)].calibration
+    probability = chosen(raw.astype(np.float32))
+    points = operating_points(truth, probability)
+    at = mode_thresholds([(each.music, chosen(each.probability)) for each in by_variation.values()])
+    if wanted := _wanted(points, arguments):
+        at["balanced"] = wanted.threshold
+        at["precision"], at["recall"] = max(at["precision"], wanted.threshold), min(at["recall"], wanted.threshold)
+    print(f"\n{chosen.method}; on {len(truth)} validation answers, each counted:")
+    for mode, threshold in at.items():
+        print(f"  {_described(mode, points, threshold)}")
+    if arguments.plot:
+        from export.evaluation.calibration_plot import draw  # noqa: PLC0415 - a second that figures do not need
+
+        print(f"drew {draw(arguments.plot, truth, probability, points, at)}")
+    if not arguments.dry_run:
+        document["calibration"] = calibration_document(chosen)
+        document["thresholds"] = at
+        replace(path, (json.dumps(document, indent=2) + "\n").encode())
+        print(f"wrote {path}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    calibration: Calibration
+    loss: float
+    error: float
+
+    @classmethod
+    def of(cls, method: Method, heard: Verdicts, weight: np.ndarray) -> "_Fit":
+        held_out = cross_validated(method, heard.music, heard.probability, heard.package, weight)
+        return cls(
+            METHODS[method](heard.music, heard.probability, weight),
+            log_loss(heard.music, held_out, weight),
+            calibration_error(heard.music, held_out, weight),
+        )
+
+
+def _set_inputs(document: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """What was asked for, in the sidecar."""
+    for key in ("recent_patches", "recent_weight", "segment_every", "quick_patches", "quick_discount"):
+        if (value := getattr(arguments, key)) is not None:
+            if key not in document["input"]:
+                raise UsageError(f"{document['name']} is of kind {document['kind']!r} and has no {key}")
+            document["input"][key] = value
+    for option in ("min_on_s", "min_off_s"):
+        if (value := getattr(arguments, option)) is not None:
+            document.setdefault("decision", {})[option] = value
+
+
+def _listen(document: Mapping[str, Any], path: Path, arguments: argparse.Namespace) -> dict[Variation, Verdicts]:
+    """Every answer to the validation split, by variation, as the model gives it without a calibration."""
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    heard = takes(corpus, "validation", seed=arguments.seed)
+    if not heard:
+        raise ExportError("the corpus has nothing in its validation split")
+    scores = Scores(cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
+    with tempfile.TemporaryDirectory(prefix="oido-calibrate-") as folder:
+        raw = Path(folder) / path.name
+        raw.write_text(json.dumps({**document, "calibration": {"method": "none", "parameters": {}}}))
+        for other in path.parent.iterdir():
+            if other != path:
+                (Path(folder) / other.name).symlink_to(other.resolve())
+        load_model(str(raw))
+        scorer = DeviceModel.of(str(raw))
+        said = scores.score([(take, [scorer]) for take in heard])
+    return {
+        variation: Verdicts.join(
+            [said[scorer.name, take.name]["answer"] for take in heard if take.variation == variation]
+        )
+        for variation in VARIATIONS
+        if any(take.variation == variation for take in heard)
+    }
+
+
+def _wanted(points: list[Operating], arguments: argparse.Namespace) -> Operating | None:
+    if arguments.target_precision is not None:
+        found = for_precision(points, arguments.target_precision)
+        what = f"precision of {arguments.target_precision}"
+    elif arguments.target_recall is not None:
+        found = for_recall(points, arguments.target_recall)
+        what = f"recall of {arguments.target_recall}"
+    else:
+        return None
+    if found is None:
+        raise ExportError(f"no threshold reaches a {what} on validation; ask for less")
+    return found
+
+
+def _described(mode: str, points: list[Operating], threshold: float) -> str:
+    point = min(points, key=lambda each: abs(each.threshold - threshold))
+    return (
+        f"{mode}: threshold {threshold:.3f}, precision {point.precision:.4f}, recall {point.recall:.4f}, "
+        f"F1 {point.f1:.4f}"
+    )

@@ -1,0 +1,250 @@
+"""`oido-export convert`: a trained network becomes the device's int8 TFLite file, with its sidecar and a report.
+
+It may be run again at any time: the same network gives the same file, and what was calibrated on that is kept.
+`yamnet`, of Google's weights, has a way of its own: see `export.yamnet.conversion`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import ModelError, UsageError
+from device.hearing.models.sidecar import Sidecar
+from device.sound import FloatArray
+from export.convert import sidecar
+from export.convert.exact import exact
+from export.convert.networks import NETWORKS, YAMNET, Fitted, Network
+from export.convert.tflite import Converted, convert, convert_float, load_keras
+from export.convert.tflite_parity import Decide, compare, compare_runtimes
+from export.corpus.dataset import cache_directory
+from export.corpus.features import SEED
+from export.corpus.recipe import SPLITS
+from export.errors import ExportError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `convert`."""
+    option = parser.add_argument
+    option("model", choices=sorted([*NETWORKS, YAMNET.name]), help="what to convert")
+    option("--keras", type=Path, metavar="FILE", help="the network (default: CACHE/MODEL/model.keras)")
+    option(
+        "--representative",
+        type=Path,
+        metavar="FILE.npz",
+        help="real features to measure ranges on (default: representative.npz beside the network)",
+    )
+    option(
+        "--held-out",
+        type=Path,
+        metavar="FILE.npz",
+        help="other features to report on, with an array `music` if F1 is wanted (default: held_out.npz beside "
+        "the network, else the same features)",
+    )
+    option(
+        "--calibration",
+        type=Path,
+        metavar="FILE.json",
+        help="calibration and thresholds (default: calibration.json beside the network, where there is one)",
+    )
+    option(
+        "--other-python",
+        type=Path,
+        metavar="PYTHON",
+        help="one with another TFLite runtime, such as 3.11 with tflite-runtime, to compare with",
+    )
+    option(
+        "--cache",
+        type=Path,
+        help="where trainings are kept (default: oido/networks in the user's cache; of yamnet, oido/features)",
+    )
+    option(
+        "--out",
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="where the model goes (default: models; of yamnet, oido/models in the user's data folder)",
+    )
+    only = parser.add_argument_group("yamnet", "learns a head on Google's weights first, and calibrates")
+    only.add_argument("--yamnet", type=Path, metavar="FILE", help="Google's yamnet.tflite or yamnet.h5")
+    only.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
+    only.add_argument("--split", choices=SPLITS, default="test", help="what int8 is compared with float32 on")
+    only.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
+    only.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+
+
+_OF_TRAININGS = ("keras", "representative", "held_out", "calibration")
+"""Options that say where a training's files are, which yamnet has none of."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert, compare, write."""
+    if arguments.model == YAMNET.name:
+        for key in _OF_TRAININGS:
+            if getattr(arguments, key) is not None:
+                raise UsageError(
+                    f"--{key.replace('_', '-')}: yamnet is made of --yamnet FILE and the corpus alone"
+                )
+        from export.yamnet import conversion as yamnet  # noqa: PLC0415 - two seconds that the others do not need
+
+        return yamnet.run(arguments)
+    if arguments.yamnet is not None:
+        raise UsageError(f"--yamnet: only yamnet is made of it, not {arguments.model}")
+    network, files = NETWORKS[arguments.model], _Files.of(arguments)
+    representative, _ = _features(files.representative, network)
+    held_out, truth = _features(files.held_out, network)
+    trained = network.softened(load_keras(files.keras))
+    float32 = convert_float(trained)
+    int8 = exact(convert(trained, representative), float32, representative, logit_step=network.logit_step)
+    fitted = _fitted(files, network, sha256=hashlib.sha256(int8.content).hexdigest())
+    inputs = network.inputs(int8, files.out, trained_on=fitted.training_data.get("embedder"))
+    print(f"converted {files.keras}: ranges measured on {int8.quantisation['examples']} examples\n")
+    quantisation = dict(int8.quantisation) | _parity(
+        files, network, trained, int8, float32, fitted, held_out, truth
+    )
+    inputs |= {key: value for key, value in fitted.inputs.items() if key in inputs}
+    path = _write(files, network, int8, fitted, inputs=inputs, quantisation=quantisation)
+    print(f"wrote {path}" + ("" if fitted.calibrated else f"; next: oido-export calibrate {path}"))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is read and written, defaults filled in."""
+
+    keras: Path
+    representative: Path
+    held_out: Path
+    training_data: Path
+    """May be missing."""
+    calibration: Path | None
+    """None: neither asked for nor there."""
+    other_python: Path | None
+    out: Path
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Fill them in.
+
+        Raises:
+            ExportError: there is no network.
+        """
+        cache: Path = arguments.cache or cache_directory().parent / "networks"
+        keras: Path = arguments.keras or cache / arguments.model / "model.keras"
+        if not keras.is_file():
+            raise ExportError(f"{keras}: there is no such network; oido-export train {arguments.model} makes it")
+        representative: Path = arguments.representative or keras.with_name("representative.npz")
+        held_out = keras.with_name("held_out.npz")
+        calibration = keras.with_name("calibration.json")
+        return cls(
+            keras=keras,
+            representative=representative,
+            held_out=arguments.held_out or (held_out if held_out.exists() else representative),
+            training_data=keras.with_name("training_data.json"),
+            calibration=arguments.calibration or (calibration if calibration.exists() else None),
+            other_python=arguments.other_python,
+            out=arguments.out or Path("models"),
+        )
+
+
+def _features(path: Path, network: Network) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
+    """Features that the network reads, and where they are music, if that is said."""
+    try:
+        with np.load(path) as arrays:
+            features: FloatArray = arrays[network.examples].astype(np.float32)
+            truth = arrays["music"].astype(np.bool_) if "music" in arrays.files else None
+    except OSError as error:
+        raise ExportError(f"{path}: cannot read the features: {error.strerror or error}") from error
+    except KeyError as error:
+        raise ExportError(f"{path}: holds no array {network.examples!r}") from error
+    except (ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise ExportError(f"{path}: is no file of arrays (.npz): {error}") from error
+    if truth is not None and truth.shape != features.shape[:1]:
+        raise ExportError(f"{path}: 'music' has {truth.size} entries for {len(features)} examples")
+    return features, truth
+
+
+def _fitted(files: _Files, network: Network, *, sha256: str) -> Fitted:
+    """Calibration and thresholds: from their own file, else as they stand in the sidecar of the same model."""
+    if files.calibration:
+        fitted = Fitted.read(files.calibration, sha256=sha256)
+    else:
+        fitted = Fitted.kept(files.out / f"{network.name}.json", sha256=sha256) or Fitted()
+    if not files.training_data.exists():
+        return fitted
+    try:
+        said = json.loads(files.training_data.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(f"{files.training_data}: is not valid JSON: {error}") from error
+    return replace(fitted, training_data={**said, **fitted.training_data})
+
+
+def _parity(
+    files: _Files,
+    network: Network,
+    trained: Any,
+    int8: Converted,
+    float32: Converted,
+    fitted: Fitted,
+    features: FloatArray,
+    truth: npt.NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """Print the comparisons; what the sidecar says of them."""
+    score = network.score(int8)
+    decide = Decide(fitted.thresholds["balanced"], fitted.calibration)
+    found = compare(
+        lambda rows: network.predict(trained, rows), int8, score, features, decide, truth=truth, float32=float32
+    )
+    print(f"{found.markdown()}\n")
+    if files.other_python is None:
+        return {"parity": found.document()}
+    both = compare_runtimes(int8, score, features, decide, (Path(sys.executable), files.other_python))
+    print(f"{both.markdown()}\n")
+    return {"parity": found.document(), "runtimes": both.document()}
+
+
+def _write(
+    files: _Files,
+    network: Network,
+    int8: Converted,
+    fitted: Fitted,
+    *,
+    inputs: Mapping[str, Any],
+    quantisation: Mapping[str, Any],
+) -> Path:
+    """The model and its sidecar, after the sidecar was read as the device reads it."""
+    written: dict[str, Any] = {
+        "name": network.name,
+        "kind": network.kind,
+        "suffix": ".tflite",
+        "content": int8.content,
+        "output": network.score(int8).name,
+        "inputs": inputs,
+        "labels": network.labels,
+        "calibration": fitted.calibration,
+        "thresholds": fitted.thresholds,
+        "decision": fitted.decision,
+        "training_data": fitted.training_data,
+        "metrics": fitted.metrics,
+        "quantisation": quantisation,
+    }
+    with tempfile.TemporaryDirectory(prefix="oido-convert-") as folder:
+        draft = sidecar.write(Path(folder), **written)
+        try:
+            network.check(Sidecar.read(draft))
+        except ModelError as error:
+            reason = str(error).removeprefix(f"{draft}: ")
+            raise ExportError(
+                f"{files.calibration or files.keras}: the device would refuse it: {reason}"
+            ) from error
+    return sidecar.write(files.out, **written)

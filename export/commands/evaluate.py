@@ -1,0 +1,221 @@
+"""`oido-export evaluate`: how good models are, in four kinds of sound, with YAMNet beside them, in one table."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from device.errors import UsageError
+from device.hearing.models.loading import LoadedModel, find_model, load_model
+from device.hearing.models.sidecar import MODES
+from export.convert.sidecar import replace
+from export.corpus.dataset import cache_directory, find_corpus, load_corpus
+from export.corpus.features import SEED, VARIANTS, Rows, Sound, extract_all
+from export.corpus.recipe import SPLITS
+from export.corpus.synthetic import synthetic_sounds
+from export.errors import ExportError
+from export.evaluation.hearing import DeviceModel
+from export.evaluation.metrics import Report, report
+from export.evaluation.questions import Contestant, compare
+from export.evaluation.results import (
+    COLUMNS,
+    Question,
+    Result,
+    by_category,
+    by_variation,
+    metrics_document,
+    rounded,
+)
+from export.evaluation.scoring import GRANULARITIES, Scores
+from export.workers import run_all
+from export.yamnet.official import Yamnet, prepared_weights
+
+Reports = dict[str, Report]
+"""By variant."""
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where data come from, for every command that needs features."""
+    parser.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
+    parser.add_argument("--cache", type=Path, help="where features are kept (default: the user's cache folder)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+
+
+def cache_folder(arguments: argparse.Namespace) -> Path:
+    """Where features and scores are kept."""
+    folder: Path = arguments.cache or cache_directory().parent / "features"
+    return folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `evaluate`."""
+    option = parser.add_argument
+    option("models", nargs="+", metavar="NAME", help="a model's name, or the path of its NAME.json")
+    reference = parser.add_mutually_exclusive_group()
+    reference.add_argument(
+        "--yamnet", type=Path, metavar="PATH", help="the official yamnet.tflite, to stand beside"
+    )
+    reference.add_argument("--no-yamnet", action="store_true", help="leave YAMNet out, also where it is at hand")
+    option("--split", choices=SPLITS, default="test")
+    option("--mode", choices=MODES, default="balanced", help="whose threshold to use")
+    option(
+        "--granularity", choices=[*GRANULARITIES, "both"], default="both", help="each answer, each 9.6 s, or both"
+    )
+    option("--by", choices=["category"], help="a second table, by the kind of sound")
+    option("--plots", type=Path, metavar="DIR", help="draw reliability, ROC, PR and confusion into this folder")
+    option("--write", action="store_true", help="put the figures into each NAME.json")
+    add_data_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the tables, draw, write."""
+    if arguments.write and (arguments.split, arguments.mode, arguments.granularity) != (
+        "test",
+        "balanced",
+        "both",
+    ):
+        raise UsageError(
+            "--write keeps what --split test --mode balanced --granularity both find: leave these out"
+        )
+    contestants = _contestants(arguments)
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    scores = Scores(cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
+    questions = [
+        asked
+        for asked in compare(
+            contestants, corpus, scores, split=arguments.split, mode=arguments.mode, seed=arguments.seed
+        )
+        if arguments.granularity in (asked.granularity, "both")
+    ]
+    if all(asked.variation != "mixture" for asked in questions):
+        print(f"split {arguments.split!r} lacks speech or music: there are no mixtures", file=sys.stderr)
+    results = run_all(
+        Result.of,
+        questions,
+        jobs=arguments.jobs,
+        unit="row",
+        describe=lambda asked, _: f"figures of {asked.model}: {asked.variation}, each {asked.granularity}",
+    )
+    print(f"\n{by_variation(results)}\n\n{_thresholds_said(questions)}")
+    if arguments.by:
+        print(f"\n{by_category(questions)}")
+    if arguments.plots:
+        from export.evaluation.plots import draw  # noqa: PLC0415 - a second that a table does not need
+
+        for path in draw(results, arguments.plots):
+            print(f"drew {path}")
+    if arguments.write:
+        for reference, contestant in zip(arguments.models, contestants, strict=False):  # YAMNet is the last
+            mine = [result for result in results if result.question.model == contestant.scorer.name]
+            print(f"wrote {_write(reference, mine)}")
+    return 0
+
+
+def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
+    """The models in their order, then YAMNet.
+
+    Raises:
+        UsageError: the same model twice.
+        OidoError: one cannot be used.
+    """
+    models = [load_model(reference) for reference in arguments.models]
+    names = Counter(model.sidecar.name for model in models)
+    found = []
+    for reference, model in zip(arguments.models, models, strict=True):
+        # Two versions of a model have one name: then the paths tell them apart.
+        scorer = DeviceModel.of(reference, name=None if names[model.sidecar.name] == 1 else reference)
+        at = model.sidecar.thresholds[arguments.mode]
+        found.append(Contestant(scorer, dict.fromkeys(GRANULARITIES, at)))
+    if (yamnet := _yamnet(arguments)) is not None:
+        # Our own model of that name is Google's body with another head: both may stand in one table.
+        beside = dataclasses.replace(yamnet, name=f"{yamnet.name}-official") if yamnet.name in names else yamnet
+        found.append(Contestant(beside, None))
+    for name, count in Counter(each.scorer.name for each in found).items():
+        if count > 1:
+            raise UsageError(f"{name!r} stands {count} times among the models to compare; name each once")
+    return found
+
+
+def _yamnet(arguments: argparse.Namespace) -> Yamnet | None:
+    if arguments.no_yamnet:
+        return None
+    if arguments.yamnet:
+        return Yamnet.at(arguments.yamnet)
+    if (path := prepared_weights()).is_file():
+        return Yamnet.at(path)
+    print(
+        "YAMNet is not at hand and is left out; --yamnet PATH puts the official yamnet.tflite beside",
+        file=sys.stderr,
+    )
+    return None
+
+
+def _thresholds_said(questions: Sequence[Question]) -> str:
+    """Each model's threshold, by granularity where they differ."""
+    said: dict[str, dict[str, float]] = {}
+    for asked in questions:
+        said.setdefault(asked.model, {})[asked.granularity] = asked.threshold
+    texts = []
+    for model, by_granularity in said.items():
+        shown = {granularity: f"{value:.3f}" for granularity, value in by_granularity.items()}
+        each = ", ".join(f"{value} each {granularity}" for granularity, value in shown.items())
+        texts.append(f"{model} {each if len(set(shown.values())) > 1 else next(iter(shown.values()))}")
+    return f"Thresholds: {'; '.join(texts)}. Intervals: 95 %, bootstrap over packages."
+
+
+def _write(reference: str, results: Sequence[Result]) -> Path:
+    """Put figures into a sidecar; all else in it stays as it is."""
+    path = find_model(reference)
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    document["metrics"] = metrics_document(results)
+    replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    return path
+
+
+def load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
+    """The corpus's version, and its features with those of the synthetic sounds, from the cache where they are."""
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    # The longest first, so that no process is left alone with one at the end.
+    streams = sorted(corpus.streams, key=lambda stream: -stream.duration_s)
+    sounds: list[Sound] = [*streams, *synthetic_sounds()]
+    rows = extract_all(
+        sounds, cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
+    )
+    return corpus.version, rows
+
+
+def reports(model: LoadedModel, rows: Rows, *, split: str, mode: str) -> Reports:
+    """Every variant of a split, music under speech left out, at the mode's threshold."""
+    found: Reports = {}
+    for variant in VARIANTS:
+        here = rows.where((rows.split == split) & (rows.variant == variant) & ~rows.mixed)
+        if not len(here.music):
+            raise ExportError(f"the corpus has nothing in split {split!r}")
+        found[variant] = report(
+            here.music,
+            model.probability(here.features),
+            here.package,
+            threshold=model.sidecar.thresholds[mode],
+        )
+    return found
+
+
+def print_reports(found: Reports, stream: TextIO) -> None:
+    """A Markdown table with 95 % intervals from a bootstrap over packages."""
+    print(f"\n| variant | rows | packages | {' | '.join(COLUMNS)} |", file=stream)
+    print("|---" * (3 + len(COLUMNS)) + "|", file=stream)
+    for variant, each in found.items():
+        cells = " | ".join(str(getattr(each, column)) for column in COLUMNS)
+        print(f"| {variant} | {each.rows} | {each.packages} | {cells} |", file=stream)
+
+
+def figures(found: Reports) -> dict[str, Any]:
+    """For a sidecar: figures with their intervals, rounded."""
+    return {variant: rounded(asdict(each)) for variant, each in found.items()}

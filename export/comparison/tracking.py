@@ -1,0 +1,232 @@
+"""The runs of a comparison in MLflow: parameters, figures, pictures, model files; and the table out of them again.
+
+Where the runs are kept: MLFLOW_TRACKING_URI if it is set, otherwise files in a folder. MLflow's other variables
+(user, password, token, MLFLOW_EXPERIMENT_NAME) are MLflow's own business and work as it documents them.
+"""
+
+import importlib
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from export.comparison.costs import Costs
+from export.comparison.rows import SOUNDS, Row
+from export.errors import ExportError
+from export.estimators.base import ModelFile
+from export.evaluation.metrics import Figure, Report
+
+EXPERIMENT = "oido-compare"
+
+_COMPARISON, _ROW = "comparison", "row"
+
+_LONGEST_PARAMETER = 6000
+"""MLflow's own limit, in characters."""
+
+_MOST_RUNS = 1000
+"""Rows of one comparison; there are 35 at most."""
+
+
+class Tracking:
+    """A store of runs: for each row of a comparison one, and one for the whole.
+
+    Args:
+        folder: where the runs are kept as files if MLFLOW_TRACKING_URI says nothing else.
+        experiment: its name; MLFLOW_EXPERIMENT_NAME goes first.
+
+    Raises:
+        ExportError: MLflow is not installed, or the store cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, experiment: str = EXPERIMENT) -> None:
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder.resolve() / "mlruns").as_uri()
+        if self.uri.startswith("file:") or "://" not in self.uri:
+            # MLflow 3 asks those who want plain files to say so; anything else would need a database.
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        self._mlflow = _imported("mlflow")
+        self._entities = _imported("mlflow.entities")
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment
+        with self._working():
+            self._client = self._mlflow.tracking.MlflowClient(tracking_uri=self.uri)
+            found = self._client.get_experiment_by_name(name)
+            self._experiment = self._client.create_experiment(name) if found is None else found.experiment_id
+
+    def row(self, comparison: str, number: int, row: Row, file: ModelFile) -> None:
+        """Keep a row and its model file.
+
+        Args:
+            comparison: which comparison it belongs to.
+            number: its place in there.
+            row: what is kept.
+            file: as the device can run it.
+        """
+        tags = {
+            "kind": _ROW,
+            "comparison": comparison,
+            "number": str(number),
+            "feature": row.feature,
+            "origin": row.origin,
+            "head": row.head,
+            "split": row.split,
+        }
+        with self._run(row.name, tags) as run, tempfile.TemporaryDirectory() as folder:
+            parameters = {
+                key: value if isinstance(value, str) else json.dumps(value)
+                for key, value in row.parameters.items()
+            }
+            self._client.log_batch(
+                run,
+                metrics=[self._metric(key, value) for key, value in _metrics(row) if math.isfinite(value)],
+                params=[
+                    self._entities.Param(key, value[:_LONGEST_PARAMETER]) for key, value in parameters.items()
+                ],
+            )
+            model = Path(folder) / f"{row.feature}-{row.head}{file.suffix}"
+            model.write_bytes(file.content)
+            self._client.log_artifact(run, str(model))
+
+    def finish(
+        self, comparison: str, *, sentences: Sequence[str], settings: Mapping[str, str], files: Sequence[Path]
+    ) -> None:
+        """Close a comparison: only now `latest` finds it.
+
+        Args:
+            comparison: which.
+            sentences: what followed from its rows.
+            settings: what it was made with.
+            files: tables and pictures.
+        """
+        tags = {"kind": _COMPARISON, "comparison": comparison, "sentences": json.dumps(list(sentences))}
+        with self._run(f"comparison {comparison}", tags) as run:
+            self._client.log_batch(
+                run, params=[self._entities.Param(key, str(value)) for key, value in settings.items()]
+            )
+            for path in files:
+                self._client.log_artifact(run, str(path))
+
+    def latest(self) -> tuple[list[Row], list[str]]:
+        """The rows and sentences of the latest comparison that was finished, in the order they were made.
+
+        Raises:
+            ExportError: there is none.
+        """
+        with self._working():
+            runs = self._search(f"tags.kind = '{_COMPARISON}'", newest_first=True)
+        if not runs:
+            raise ExportError(f"{self.uri}: no comparison is kept there; `oido-export compare` makes one")
+        tags = runs[0].data.tags
+        with self._working():
+            rows = self._search(
+                f"tags.kind = '{_ROW}' and tags.comparison = '{tags['comparison']}'", newest_first=False
+            )
+        try:
+            rows.sort(key=lambda run: int(run.data.tags["number"]))
+            return [_row_of(run) for run in rows], json.loads(tags["sentences"])
+        except (KeyError, ValueError) as error:
+            raise ExportError(
+                f"{self.uri}: comparison {tags['comparison']} lacks {error}; was it made by another release?"
+            ) from error
+
+    def _search(self, condition: str, *, newest_first: bool) -> list[Any]:
+        order = "DESC" if newest_first else "ASC"
+        found = self._client.search_runs(
+            [self._experiment],
+            filter_string=f"{condition} and attributes.status = 'FINISHED'",
+            order_by=[f"attributes.start_time {order}"],
+            max_results=_MOST_RUNS,
+        )
+        return list(found)
+
+    @contextmanager
+    def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        with self._working():
+            run = self._client.create_run(self._experiment, tags={"mlflow.runName": name, **tags}).info.run_id
+            try:
+                yield run
+            except BaseException:
+                self._client.set_terminated(run, "FAILED")
+                raise
+            self._client.set_terminated(run)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        try:
+            yield
+        except self._mlflow.exceptions.MlflowException as error:
+            said = str(error).splitlines()[0]
+            raise ExportError(
+                f"{self.uri}: MLflow cannot use this store: {said}; "
+                "check MLFLOW_TRACKING_URI, or use --no-tracking"
+            ) from error
+
+    def _metric(self, key: str, value: float) -> Any:
+        return self._entities.Metric(key, float(value), int(time.time() * 1000), 0)
+
+
+def _imported(name: str) -> Any:
+    try:
+        # By name: MLflow is for those who compare, and takes seconds.
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ExportError(
+            f"keeping runs needs MLflow: pip install 'oido[compare]', or use --no-tracking ({error})"
+        ) from error
+
+
+_COUNTS = ("rows", "packages")
+
+_FIGURES = tuple(field.name for field in fields(Report) if field.name not in _COUNTS)
+
+
+def _metrics(row: Row) -> Iterator[tuple[str, float]]:
+    """`threshold`, `validation.f1`, `cost.peak_mb`, `clean.f1`, `clean.f1.low`, `clean.rows` and so on."""
+    yield "threshold", row.threshold
+    yield "validation.f1", row.validation_f1
+    if row.costs is not None:
+        for name, value in asdict(row.costs).items():
+            yield f"cost.{name}", value
+    for sound, found in row.reports.items():
+        for name in _COUNTS:
+            yield f"{sound}.{name}", getattr(found, name)
+        for name in _FIGURES:
+            figure: Figure = getattr(found, name)
+            yield f"{sound}.{name}", figure.value
+            yield f"{sound}.{name}.low", figure.low
+            yield f"{sound}.{name}.high", figure.high
+
+
+def _row_of(run: Any) -> Row:
+    """The inverse; an interval that was no number was not kept."""
+    tags, metrics = run.data.tags, run.data.metrics
+
+    def figure(key: str) -> Figure:
+        return Figure(metrics[key], metrics.get(f"{key}.low", math.nan), metrics.get(f"{key}.high", math.nan))
+
+    sounds = [sound for sound in SOUNDS if f"{sound}.rows" in metrics]
+    costs = None
+    if "cost.peak_mb" in metrics:
+        costs = Costs(**{field.name: metrics[f"cost.{field.name}"] for field in fields(Costs)})
+    return Row(
+        feature=tags["feature"],
+        origin=tags["origin"],
+        head=tags["head"],
+        split=tags["split"],
+        threshold=metrics["threshold"],
+        validation_f1=metrics["validation.f1"],
+        parameters=dict(run.data.params),
+        costs=costs,
+        reports={
+            sound: Report(
+                rows=int(metrics[f"{sound}.rows"]),
+                packages=int(metrics[f"{sound}.packages"]),
+                **{name: figure(f"{sound}.{name}") for name in _FIGURES},
+            )
+            for sound in sounds
+        },
+    )

@@ -1,0 +1,95 @@
+"""Sections of sound as segments: ten patches of 0.96 s each, as embeddings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
+from device.sound import FloatArray
+from export.embeddings.base import Extractor
+from export.estimators.attention import SEGMENT_PATCHES
+from export.estimators.base import Reads, pooled
+from export.evaluation.hearing import segment_ends
+from export.evaluation.takes import Section
+
+_REACH = FIRST_PATCH_SAMPLES - PATCH_SAMPLES
+
+_POOLED_AT_ONCE = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Rows of one extractor, with what is known of each."""
+
+    sequences: FloatArray
+    """(n, 10, size) float32."""
+    music: npt.NDArray[np.int8]
+    """(n,) 1 for music."""
+    package: npt.NDArray[np.str_]
+    """(n,) the unit of splitting and of the bootstrap."""
+    variation: npt.NDArray[np.str_]
+    """(n,) `clean`, `room` or `mixture`."""
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.music)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
+        """The rows for which the mask, (n,), is true."""
+        return type(self)(self.sequences[mask], self.music[mask], self.package[mask], self.variation[mask])
+
+    def read(self, reads: Reads) -> FloatArray:
+        """As an estimator reads them."""
+        if reads == "sequence":
+            return self.sequences
+        # A few at a time: deviations are taken in float64, of all rows at once that would be twice their size.
+        parts = range(0, max(1, len(self)), _POOLED_AT_ONCE)
+        return np.concatenate([pooled(self.sequences[begin : begin + _POOLED_AT_ONCE]) for begin in parts])
+
+    @classmethod
+    def join(cls, parts: Sequence["Segments"]) -> Self:
+        """All rows of all parts, in order; at least one part."""
+        return cls(
+            np.concatenate([part.sequences for part in parts]),
+            np.concatenate([part.music for part in parts]),
+            np.concatenate([part.package for part in parts]),
+            np.concatenate([part.variation for part in parts]),
+        )
+
+    @classmethod
+    def of(cls, section: Section, extractor: Extractor, variation: str) -> Self:
+        """The segments of one section: one for each of `segment_ends`, as `oido-export evaluate` counts them."""
+        # The last patch of 48 s wants 15 ms more than there is: silence.
+        embeddings = extractor.embed(np.pad(section.samples, (0, _REACH)))
+        sequences = cut(embeddings, section.samples.size)
+        count = len(sequences)
+        return cls(
+            sequences,
+            np.full(count, section.music, np.int8),
+            np.full(count, section.package),
+            np.full(count, variation),
+        )
+
+
+def cut(embeddings: FloatArray, samples: int) -> FloatArray:
+    """The patches of a section as segments.
+
+    A segment is the ten patches up to its end; where there are fewer, those that are there are repeated, oldest
+    first, as the device does.
+
+    Args:
+        embeddings: (patches, size) of the section, at least one.
+        samples: its length.
+
+    Returns:
+        (segments, 10, size).
+    """
+    found = []
+    for end in segment_ends(samples):
+        last = min(len(embeddings), max(1, end // PATCH_SAMPLES))
+        there = embeddings[max(0, last - SEGMENT_PATCHES) : last]
+        found.append(there[np.arange(SEGMENT_PATCHES) % len(there)])
+    return np.stack(found)

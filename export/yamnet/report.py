@@ -1,0 +1,166 @@
+"""The int8 YAMNet beside the float one with the same head: decisions in the corpus, and time in each runtime."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from device.hearing.models.sidecar import Sidecar
+from export.corpus.recipe import Split
+from export.corpus.streams import Corpus
+from export.errors import ExportError
+from export.evaluation.hearing import DeviceModel
+from export.evaluation.metrics import f1
+from export.evaluation.scoring import GRANULARITIES, Granularity, Scores, Verdicts
+from export.evaluation.takes import VARIATIONS, takes
+from export.yamnet import tflite_race
+
+ALL = "all"
+
+ROUNDS = 300
+
+_RACE_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """How often two networks decide alike, and how good they are."""
+
+    variation: str
+    granularity: Granularity
+    rows: int
+    alike: float
+    """Share of the rows, 0 to 1."""
+    float_f1: float
+    int8_f1: float
+
+    @classmethod
+    def of(
+        cls, variation: str, granularity: Granularity, float32: Verdicts, int8: Verdicts, *, threshold: float
+    ) -> Self:
+        """Compare what was said of the same rows."""
+        first, second = float32.probability >= threshold, int8.probability >= threshold
+        return cls(
+            variation=variation,
+            granularity=granularity,
+            rows=len(first),
+            alike=float(np.mean(first == second)),
+            float_f1=f1(float32.music, first),
+            int8_f1=f1(int8.music, second),
+        )
+
+
+def compare(int8: Path, float32: Path, corpus: Corpus, scores: Scores, *, split: Split, seed: int) -> list[Alike]:
+    """Have both hear a split as a device does, each section from its beginning.
+
+    Args:
+        int8: its sidecar; its calibration and balanced threshold decide.
+        float32: its sidecar, with the same calibration.
+        corpus: what is heard.
+        scores: where scores are kept.
+        split: which part.
+        seed: of rooms, levels, noises and mixtures.
+
+    Returns:
+        First all variations together, then each, for answers and segments.
+
+    Raises:
+        ExportError: the split is empty.
+        ModelError: a model cannot be used.
+    """
+    heard = takes(corpus, split, seed=seed)
+    if not heard:
+        raise ExportError(f"the corpus has nothing in split {split!r}")
+    threshold = Sidecar.read(int8).thresholds["balanced"]
+    ours, theirs = DeviceModel.of(str(int8)), DeviceModel.of(str(float32), name=f"{int8.stem}-float32")
+    said = scores.score([(take, [ours, theirs]) for take in heard])
+    found = []
+    for granularity in GRANULARITIES:
+        for variation in (ALL, *VARIATIONS):
+            here = [take.name for take in heard if variation in (ALL, take.variation)]
+            if here:
+                first, second = (
+                    Verdicts.join([said[scorer.name, name][granularity] for name in here])
+                    for scorer in (theirs, ours)
+                )
+                found.append(Alike.of(variation, granularity, first, second, threshold=threshold))
+    return found
+
+
+def table(rows: Sequence[Alike], *, split: str) -> str:
+    """Markdown."""
+    lines = [
+        f"| {split} | each | rows | decided alike | F1, float32 | F1, int8 |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row.variation} | {row.granularity} | {row.rows} | {row.alike:.2%} | {row.float_f1:.4f} "
+        f"| {row.int8_f1:.4f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def document(rows: Sequence[Alike], *, split: str) -> dict[str, Any]:
+    """For the sidecar: all variations together."""
+    found: dict[str, Any] = {"split": split}
+    for row in rows:
+        if row.variation == ALL:
+            found[row.granularity] = {
+                "rows": row.rows,
+                "decided_alike": round(row.alike, 5),
+                "float_f1": round(row.float_f1, 5),
+                "int8_f1": round(row.int8_f1, 5),
+            }
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Files in one runtime, in turn."""
+
+    runtime: str
+    """Name and version."""
+    ms: tuple[float, ...]
+    """Of a pass of each, the median."""
+    ratio: tuple[float, ...]
+    """To the first in the same round, the median."""
+
+
+def race(python: Path, models: Sequence[Path], *, rounds: int = ROUNDS) -> Race:
+    """How long a pass of each takes in the runtime that a Python has.
+
+    Args:
+        python: an interpreter with numpy and a TFLite runtime.
+        models: TFLite files, the one to compare with first.
+        rounds: passes of each.
+
+    Raises:
+        ExportError: they cannot be run there.
+    """
+    # Isolated (-I), as the other program: neither PYTHONPATH nor the folder of the program is searched.
+    words = [str(python), "-I", str(tflite_race.__file__), str(rounds), *map(str, models)]
+    try:
+        result = subprocess.run(  # noqa: S603 - the user's own Python and our own program
+            words, capture_output=True, text=True, check=False, timeout=_RACE_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ExportError(f"{python}: cannot run the models there: {error}") from error
+    if result.returncode:
+        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        raise ExportError(f"{python}: cannot run the models there: {said[-1]}")
+    found = json.loads(result.stdout.splitlines()[-1])
+    return Race(found["runtime"], tuple(found["ms"]), tuple(found["ratio"]))
+
+
+def race_table(names: Sequence[str], races: Sequence[Race]) -> str:
+    """Markdown: milliseconds of a pass, and beside the first."""
+    lines = [f"| one pass, ms | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
+    for each in races:
+        cells = [f"{ms:.3f} ({ratio:.2f} x)" for ms, ratio in zip(each.ms, each.ratio, strict=True)]
+        lines.append(f"| {each.runtime} | {' | '.join(cells)} |")
+    return "\n".join(lines)
