@@ -9,10 +9,10 @@ from evaluation_fakes import song, talk
 from hearing_fakes import noise
 
 from device.sound import SAMPLE_RATE, FloatArray
-from export.comparison.feature import Origin
 from export.corpus.recipe import Label, Split
 from export.corpus.streams import Clip, Corpus, Stream, assemble
 from export.embeddings.base import Extractor, whole_patches
+from export.embeddings.feature import Origin
 from export.estimators.base import Estimator
 from export.estimators.forest import RandomForest
 from export.estimators.pooled_logistic import PooledLogistic

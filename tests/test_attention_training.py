@@ -14,8 +14,9 @@ from training_fakes import examples_of
 
 from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES, build
+from export.estimators.attention import build
 from export.estimators.embedder import EMBEDDING
+from export.evaluation.hearing import SEGMENT_PATCHES
 from export.frameworks import tensorflow
 from export.training.attention import Best, segments, train
 from export.training.scenes import LABELLED

@@ -9,10 +9,10 @@ import pytest
 from training_fakes import examples_of
 
 from device.hearing.front_end.features import LOG_MEL
+from export.corpus.audioset import CLASSES, MUSIC_CLASS
 from export.training.batches import Augmentation, Batch, BatchMaker, factors, target
 from export.training.scenes import FRAMES, HOP_FRAMES, LABELLED
 from export.training.shards import Examples
-from export.training.teacher import CLASSES, MUSIC_CLASS
 
 UNTOUCHED = Augmentation(equalised=0.0, gained=0.0, masked=0.0)
 

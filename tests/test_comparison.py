@@ -13,7 +13,7 @@ from segment_fakes import needs_tensorflow
 from segment_fakes import segments as cloud
 
 from export.comparison.costs import measure
-from export.comparison.feature import NamedFeature, opened
+from export.comparison.feature import NamedFeature
 from export.comparison.fits import Fits, described
 from export.comparison.heard import EVALUATED, Heard
 from export.comparison.learning import curve, some
@@ -22,6 +22,7 @@ from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL
 from export.comparison.running import Material, answers, contests, judge, materials
 from export.corpus.streams import Corpus
+from export.embeddings.feature import opened
 from export.embeddings.segments import Segments, cut
 from export.embeddings.store import Store
 from export.errors import ExportError

@@ -1,4 +1,4 @@
-"""export.convert.networks and `oido-export convert`: from a training's files to a model that the device takes."""
+"""export.estimators.deployment and `oido-export convert`: from a training's files to a model for the device."""
 
 import hashlib
 import importlib
@@ -23,8 +23,8 @@ from device.hearing.classifier import Classifier
 from device.hearing.models.loading import load_model
 from device.hearing.models.sidecar import Calibration
 from export.cli import main
-from export.convert.networks import ATTENTION, EMBEDDER, Fitted
 from export.errors import ExportError
+from export.estimators.deployment import ATTENTION, EMBEDDER, FittedParameters
 
 pytestmark = keras_warnings
 
@@ -83,7 +83,7 @@ def test_an_attention_network_of_another_embedder_is_refused(tmp_path: Path) -> 
 
 def test_what_was_fitted_is_read(tmp_path: Path) -> None:
     """Every part of it."""
-    found = Fitted.read(write(tmp_path, CALIBRATION), sha256="0" * 64)
+    found = FittedParameters.read(write(tmp_path, CALIBRATION), sha256="0" * 64)
     assert found.calibration == Calibration("platt", slope=1.5, offset=-0.25)
     assert found.thresholds == CALIBRATION["thresholds"]
     assert found.inputs == CALIBRATION["input"]
@@ -94,7 +94,7 @@ def test_what_was_fitted_is_read(tmp_path: Path) -> None:
 def test_isotonic_points_are_read(tmp_path: Path) -> None:
     """Lists become the tuples that a calibration has."""
     stated = {"method": "isotonic", "parameters": {"raw": [0.0, 1.0], "calibrated": [0.25, 0.75]}}
-    found = Fitted.read(write(tmp_path, CALIBRATION | {"calibration": stated}), sha256="0" * 64)
+    found = FittedParameters.read(write(tmp_path, CALIBRATION | {"calibration": stated}), sha256="0" * 64)
     assert found.calibration == Calibration("isotonic", raw=(0.0, 1.0), calibrated=(0.25, 0.75))
 
 
@@ -112,20 +112,20 @@ def test_a_calibration_that_does_not_fit_is_refused(
 ) -> None:
     """With the file's name."""
     with pytest.raises(ExportError, match=rf"calibration\.json: .*{sentence}"):
-        Fitted.read(write(tmp_path, CALIBRATION | changes), sha256="0" * 64)
+        FittedParameters.read(write(tmp_path, CALIBRATION | changes), sha256="0" * 64)
 
 
 def test_what_a_sidecar_says_of_the_same_file_is_kept(tmp_path: Path) -> None:
     """Of another it says nothing."""
     path = install_tiny(tmp_path, "attention")
     document = json.loads(path.read_text())
-    kept = Fitted.kept(path, sha256=document["sha256"])
+    kept = FittedParameters.kept(path, sha256=document["sha256"])
     assert kept is not None
     assert kept.calibration == Calibration("platt", slope=0.9, offset=0.1)
     assert kept.inputs == {"recent_patches": 3, "recent_weight": 0.6}
     assert kept.decision == document["decision"]
-    assert Fitted.kept(path, sha256="0" * 64) is None
-    assert Fitted.kept(tmp_path / "nobody.json", sha256="0" * 64) is None
+    assert FittedParameters.kept(path, sha256="0" * 64) is None
+    assert FittedParameters.kept(tmp_path / "nobody.json", sha256="0" * 64) is None
 
 
 def test_without_a_training_the_command_says_what_makes_one(

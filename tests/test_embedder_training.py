@@ -11,13 +11,13 @@ import pytest
 from training_fakes import examples_of
 
 from device.sound import FloatArray
+from export.corpus.audioset import CLASSES
 from export.errors import ExportError
 from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, Size, Trunk, build, deployable
 from export.frameworks import tensorflow
 from export.training.course import Course
 from export.training.embedder import EmbedderTraining, held_out, representative, train
 from export.training.shards import Examples
-from export.training.teacher import CLASSES
 
 TINY = SIZES["tiny"]
 

@@ -21,9 +21,9 @@ from hearing_fakes import noise, scene
 
 from device.sound import SAMPLE_RATE, FloatArray
 from export.convert.tflite import convert_float
+from export.corpus.audioset import MUSIC_CLASS
 from export.corpus.augment import at_level
 from export.embeddings.base import log_mel_patches, patch_count, whole_patches
-from export.training.teacher import MUSIC_CLASS
 from export.yamnet.extractor import YamnetExtractor
 from export.yamnet.int8 import BOUND, bounded
 from export.yamnet.network import build

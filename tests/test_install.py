@@ -24,11 +24,12 @@ from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
 from export.commands import compare as command
-from export.comparison.feature import Feature, NamedFeature, Origin, opened
+from export.comparison.feature import NamedFeature
 from export.comparison.fits import Fits
 from export.comparison.install import Installable, Shelf
 from export.comparison.running import Material, judge
 from export.embeddings.base import Extractor
+from export.embeddings.feature import Feature, Origin, opened
 from export.embeddings.ours import OursExtractor
 from export.embeddings.segments import Segments, cut
 from export.errors import ExportError

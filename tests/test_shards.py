@@ -12,12 +12,13 @@ from test_train import song
 from training_fakes import FakeTeacher, small_pools
 
 from device.hearing.front_end.stream import FrontEnd
+from export.corpus.audioset import CLASSES, MUSIC_CLASS, SPEECH_CLASS
 from export.corpus.pools import Part, Pool
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
 from export.training.scenes import FRAMES, LABELLED, SAMPLES, Stage
 from export.training.shards import Examples, fingerprint, make
-from export.training.teacher import CLASSES, MUSIC_CLASS, SPEECH_CLASS, Teacher, YamnetTeacher
+from export.training.teacher import Teacher, YamnetTeacher
 
 ROOT = Path(__file__).parents[1]
 YAMNET = ROOT.parent / "shared" / "weights" / "yamnet.tflite"

@@ -6,10 +6,11 @@ from hearing_fakes import chord, noise, time_axis
 
 from device.hearing.front_end.features import LOG_MEL
 from device.sound import FloatArray
+from export.corpus.audioset import CLASSES, MUSIC_CLASS, SPEECH_CLASS
 from export.corpus.pools import Part, Pool, Track
 from export.training.scenes import FRAMES, LABELLED
 from export.training.shards import Examples
-from export.training.teacher import CLASSES, HOP_SAMPLES, MUSIC_CLASS, SPEECH_CLASS, WINDOW_SAMPLES
+from export.yamnet.official import HOP_SAMPLES, WINDOW_SAMPLES
 
 TONAL_BANDS = (10, 20, 30)
 """The mel bands that sound where there is music in `examples_of`."""

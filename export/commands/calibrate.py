@@ -17,9 +17,9 @@ import numpy as np
 from device.errors import UsageError
 from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import Calibration
-from export.commands.evaluate import add_data_arguments, cache_folder
+from export.commands.options import add_data_arguments
 from export.convert.sidecar import calibration_document, replace
-from export.corpus.dataset import find_corpus, load_corpus
+from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.errors import ExportError
 from export.evaluation.calibration import (
     METHODS,
@@ -141,7 +141,9 @@ def _listen(document: Mapping[str, Any], path: Path, arguments: argparse.Namespa
     heard = takes(corpus, "validation", seed=arguments.seed)
     if not heard:
         raise ExportError("the corpus has nothing in its validation split")
-    scores = Scores(cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
+    scores = Scores(
+        features_directory(arguments.cache), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
+    )
     with tempfile.TemporaryDirectory(prefix="oido-calibrate-") as folder:
         raw = Path(folder) / path.name
         raw.write_text(json.dumps({**document, "calibration": {"method": "none", "parameters": {}}}))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from device.errors import UsageError
 from device.hearing.models.loading import user_directory
-from export.commands.evaluate import add_data_arguments, cache_folder
-from export.comparison.feature import FEATURES, PUBLISHED, Feature, FeatureName, NamedFeature
+from export.commands.options import add_data_arguments
+from export.comparison.feature import FEATURES, PUBLISHED, FeatureName, NamedFeature
 from export.comparison.figures import curves, forest, learning
 from export.comparison.fits import Fits
 from export.comparison.heard import Heard
@@ -22,8 +22,9 @@ from export.comparison.rows import Judged, Row, best
 from export.comparison.running import Material, contests, judge, materials
 from export.comparison.tracking import Tracking
 from export.convert.sidecar import replace as write_whole
-from export.corpus.dataset import find_corpus, load_corpus
+from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.streams import Corpus
+from export.embeddings.feature import Feature
 from export.embeddings.store import Store
 from export.errors import ExportError
 from export.estimators.base import Estimator
@@ -115,7 +116,7 @@ def compare(
     """
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    cache = cache_folder(arguments)
+    cache = features_directory(arguments.cache)
     store = Store(folder=cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     fits = Fits(folder=cache / "fits", seed=FIT_SEED)
     heard = Heard.of(corpus, arguments.split, seed=arguments.seed)

@@ -1,7 +1,7 @@
 """`oido-export convert`: a trained network becomes the device's int8 TFLite file, with its sidecar and a report.
 
 It may be run again at any time: the same network gives the same file, and what was calibrated on that is kept.
-`yamnet`, of Google's weights, has a way of its own: see `export.yamnet.conversion`.
+`yamnet`, of Google's weights, has a way of its own: see `export.commands.convert_yamnet`.
 """
 
 import argparse
@@ -22,15 +22,17 @@ import numpy.typing as npt
 from device.errors import ModelError, UsageError
 from device.hearing.models.sidecar import Sidecar
 from device.sound import FloatArray
+from export.commands import convert_yamnet
 from export.convert import sidecar
 from export.convert.exact import exact
-from export.convert.networks import NETWORKS, YAMNET, Fitted, Network
 from export.convert.tflite import Converted, convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
 from export.corpus.dataset import cache_directory
 from export.corpus.features import SEED
 from export.corpus.recipe import SPLITS
 from export.errors import ExportError
+from export.estimators.deployment import NETWORKS, Deployment, FittedParameters
+from export.yamnet.making import YAMNET
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,9 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise UsageError(
                     f"--{key.replace('_', '-')}: yamnet is made of --yamnet FILE and the corpus alone"
                 )
-        from export.yamnet import conversion as yamnet  # noqa: PLC0415 - two seconds that the others do not need
-
-        return yamnet.run(arguments)
+        return convert_yamnet.run(arguments)
     if arguments.yamnet is not None:
         raise UsageError(f"--yamnet: only yamnet is made of it, not {arguments.model}")
     network, files = NETWORKS[arguments.model], _Files.of(arguments)
@@ -157,7 +157,7 @@ class _Files:
         )
 
 
-def _features(path: Path, network: Network) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
+def _features(path: Path, network: Deployment) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
     """Features that the network reads, and where they are music, if that is said."""
     try:
         with np.load(path) as arrays:
@@ -174,12 +174,12 @@ def _features(path: Path, network: Network) -> tuple[FloatArray, npt.NDArray[np.
     return features, truth
 
 
-def _fitted(files: _Files, network: Network, *, sha256: str) -> Fitted:
+def _fitted(files: _Files, network: Deployment, *, sha256: str) -> FittedParameters:
     """Calibration and thresholds: from their own file, else as they stand in the sidecar of the same model."""
     if files.calibration:
-        fitted = Fitted.read(files.calibration, sha256=sha256)
+        fitted = FittedParameters.read(files.calibration, sha256=sha256)
     else:
-        fitted = Fitted.kept(files.out / f"{network.name}.json", sha256=sha256) or Fitted()
+        fitted = FittedParameters.kept(files.out / f"{network.name}.json", sha256=sha256) or FittedParameters()
     if not files.training_data.exists():
         return fitted
     try:
@@ -191,11 +191,11 @@ def _fitted(files: _Files, network: Network, *, sha256: str) -> Fitted:
 
 def _parity(
     files: _Files,
-    network: Network,
+    network: Deployment,
     trained: Any,
     int8: Converted,
     float32: Converted,
-    fitted: Fitted,
+    fitted: FittedParameters,
     features: FloatArray,
     truth: npt.NDArray[np.bool_] | None,
 ) -> dict[str, Any]:
@@ -215,9 +215,9 @@ def _parity(
 
 def _write(
     files: _Files,
-    network: Network,
+    network: Deployment,
     int8: Converted,
-    fitted: Fitted,
+    fitted: FittedParameters,
     *,
     inputs: Mapping[str, Any],
     quantisation: Mapping[str, Any],

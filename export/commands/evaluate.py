@@ -3,55 +3,31 @@
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from device.errors import UsageError
-from device.hearing.models.loading import LoadedModel, find_model, load_model
+from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import MODES
+from export.commands.options import add_data_arguments
 from export.convert.sidecar import replace
-from export.corpus.dataset import cache_directory, find_corpus, load_corpus
-from export.corpus.features import SEED, VARIANTS, Rows, Sound, extract_all
+from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.recipe import SPLITS
-from export.corpus.synthetic import synthetic_sounds
-from export.errors import ExportError
 from export.evaluation.hearing import DeviceModel
-from export.evaluation.metrics import Report, report
 from export.evaluation.questions import Contestant, compare
 from export.evaluation.results import (
-    COLUMNS,
     Question,
     Result,
     by_category,
     by_variation,
     metrics_document,
-    rounded,
 )
 from export.evaluation.scoring import GRANULARITIES, Scores
 from export.workers import run_all
 from export.yamnet.official import Yamnet, prepared_weights
-
-Reports = dict[str, Report]
-"""By variant."""
-
-
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where data come from, for every command that needs features."""
-    parser.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
-    parser.add_argument("--cache", type=Path, help="where features are kept (default: the user's cache folder)")
-    parser.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-
-
-def cache_folder(arguments: argparse.Namespace) -> Path:
-    """Where features and scores are kept."""
-    folder: Path = arguments.cache or cache_directory().parent / "features"
-    return folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     contestants = _contestants(arguments)
     corpus = load_corpus(find_corpus(arguments.corpus))
-    scores = Scores(cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
+    scores = Scores(
+        features_directory(arguments.cache), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
+    )
     questions = [
         asked
         for asked in compare(
@@ -177,45 +155,3 @@ def _write(reference: str, results: Sequence[Result]) -> Path:
     document["metrics"] = metrics_document(results)
     replace(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
-
-
-def load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
-    """The corpus's version, and its features with those of the synthetic sounds, from the cache where they are."""
-    corpus = load_corpus(find_corpus(arguments.corpus))
-    # The longest first, so that no process is left alone with one at the end.
-    streams = sorted(corpus.streams, key=lambda stream: -stream.duration_s)
-    sounds: list[Sound] = [*streams, *synthetic_sounds()]
-    rows = extract_all(
-        sounds, cache_folder(arguments), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
-    )
-    return corpus.version, rows
-
-
-def reports(model: LoadedModel, rows: Rows, *, split: str, mode: str) -> Reports:
-    """Every variant of a split, music under speech left out, at the mode's threshold."""
-    found: Reports = {}
-    for variant in VARIANTS:
-        here = rows.where((rows.split == split) & (rows.variant == variant) & ~rows.mixed)
-        if not len(here.music):
-            raise ExportError(f"the corpus has nothing in split {split!r}")
-        found[variant] = report(
-            here.music,
-            model.probability(here.features),
-            here.package,
-            threshold=model.sidecar.thresholds[mode],
-        )
-    return found
-
-
-def print_reports(found: Reports, stream: TextIO) -> None:
-    """A Markdown table with 95 % intervals from a bootstrap over packages."""
-    print(f"\n| variant | rows | packages | {' | '.join(COLUMNS)} |", file=stream)
-    print("|---" * (3 + len(COLUMNS)) + "|", file=stream)
-    for variant, each in found.items():
-        cells = " | ".join(str(getattr(each, column)) for column in COLUMNS)
-        print(f"| {variant} | {each.rows} | {each.packages} | {cells} |", file=stream)
-
-
-def figures(found: Reports) -> dict[str, Any]:
-    """For a sidecar: figures with their intervals, rounded."""
-    return {variant: rounded(asdict(each)) for variant, each in found.items()}

@@ -21,12 +21,12 @@ from device.command_line import Command, execute
 from device.errors import ModelError, UsageError
 from device.hearing.models.runtimes import TfliteRuntime
 from device.sound import FloatArray
+from export.corpus.audioset import MUSIC_CLASS
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
 from export.embeddings.windows import Windows, patches_of, sample
 from export.errors import ExportError
 from export.evaluation.metrics import Figure, report
-from export.training.teacher import MUSIC_CLASS
 from export.yamnet.extractor import YamnetExtractor
 from export.yamnet.official import prepared_weights
 

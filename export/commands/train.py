@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from export.commands.evaluate import add_data_arguments
+from export.commands.options import add_data_arguments
 from export.estimators.embedder import DEFAULT_SIZE, SIZES
 
 MODELS = ("logistic", "embedder", "attention")

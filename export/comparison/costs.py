@@ -15,11 +15,10 @@ from device.benchmark.memory import read_memory
 from device.hearing.models.runtimes import open_runtime
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.sound import SAMPLE_RATE, FloatArray
-from export.comparison.feature import Feature, opened
+from export.embeddings.feature import Feature, opened
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.base import ModelFile, Reads, pooled
-from export.evaluation.hearing import SEGMENT_SAMPLES
+from export.evaluation.hearing import SEGMENT_PATCHES, SEGMENT_SAMPLES
 
 _SEGMENT_S = SEGMENT_SAMPLES / SAMPLE_RATE
 

@@ -25,10 +25,10 @@ from export.comparison.running import Material
 from export.convert.sidecar import write
 from export.embeddings.segments import Segments
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.base import Estimator, Labels, ModelFile, Reads
 from export.estimators.parity import said
 from export.evaluation.calibration import mode_thresholds
+from export.evaluation.hearing import SEGMENT_PATCHES
 from export.evaluation.metrics import FloatVector, package_weights, platt
 from export.evaluation.results import rounded
 

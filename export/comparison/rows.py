@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.comparison.costs import Costs
-from export.comparison.feature import Origin
+from export.embeddings.feature import Origin
 from export.estimators.base import ModelFile
 from export.evaluation.metrics import BoolVector, FloatVector, Report
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.comparison.costs import measure
-from export.comparison.feature import Feature
 from export.comparison.fits import Fit, Fits
 from export.comparison.heard import Heard
 from export.comparison.paired import Contest, f1_difference
 from export.comparison.rows import ALL, SOUNDS, Judged, Row, best
 from export.corpus.recipe import Split
+from export.embeddings.feature import Feature
 from export.embeddings.segments import Segments
 from export.embeddings.store import Store
 from export.estimators.base import Estimator

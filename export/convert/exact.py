@@ -11,7 +11,7 @@ over when divided by 4; padding and zero points add nothing but more multiples o
 nothing is lost. A mean becomes a convolution, with one weight for all places, that keeps the same rule.
 
 Attention's products of activations have neither weights nor biases. There the oldest runtime and the newest
-differ, by a step in one of five hundred; `export.convert.networks` says how the scores stay within two steps all
+differ, by a step in one of five hundred; `estimators/deployment.py` says how the scores stay within two steps all
 the same.
 
 Weights have six bits then instead of eight. `rounding` chooses them so that the network does what it did.

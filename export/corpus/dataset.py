@@ -76,6 +76,11 @@ def find_corpus(
     raise CorpusError(f"no training corpus in {cached}; {how}, or point --corpus or OIDO_CORPUS to one")
 
 
+def features_directory(chosen: Path | None) -> Path:
+    """Where features and scores are kept: the chosen folder, else oido/features in the user's cache."""
+    return chosen or cache_directory().parent / "features"
+
+
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the corpus is built unless told otherwise: oido/corpus in the user's cache."""
     home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.sound import FloatArray
 from export.embeddings.base import Extractor
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.base import Reads, pooled
-from export.evaluation.hearing import segment_ends
+from export.evaluation.hearing import SEGMENT_PATCHES, segment_ends
 from export.evaluation.takes import Section
 
 _REACH = FIRST_PATCH_SAMPLES - PATCH_SAMPLES

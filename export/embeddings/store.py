@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from export.comparison.feature import Feature, opened
 from export.corpus.features import REPEATS, SECTION_S
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
 from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
 from export.corpus.naming import refuse_alike
+from export.embeddings.feature import Feature, opened
 from export.embeddings.segments import Segments
 from export.errors import ExportError
 from export.evaluation.takes import Take

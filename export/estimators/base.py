@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES
+from export.evaluation.hearing import SEGMENT_PATCHES
 from export.evaluation.metrics import FloatVector
 
 Reads = Literal["pooled", "sequence"]

@@ -8,9 +8,9 @@ stream repeat the patches that are there.
 from collections.abc import Sequence
 from typing import Any
 
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.choosing import Setting
 from export.estimators.network import Network, Schedule
+from export.evaluation.hearing import SEGMENT_PATCHES
 
 LEARNING_RATE = 1e-3
 

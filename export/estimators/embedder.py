@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
-from export.training.teacher import CLASSES
+from export.corpus.audioset import CLASSES
 
 EMBEDDING = 128
 """Values in an embedding."""

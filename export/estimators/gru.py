@@ -9,9 +9,9 @@ and SUB in int8, each with ranges of its own, which tflite-runtime 2.14 and ai-e
 from collections.abc import Sequence
 from typing import Any
 
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.choosing import Setting
 from export.estimators.network import Network, Schedule
+from export.evaluation.hearing import SEGMENT_PATCHES
 
 LEARNING_RATE = 1e-3
 

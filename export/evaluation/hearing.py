@@ -15,10 +15,13 @@ import numpy as np
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Score
 from device.hearing.models.loading import LoadedModel, Model, load_model
-from device.hearing.patch_cutter import PatchCutter
-from device.sound import SAMPLE_RATE, FloatArray
+from device.hearing.patch_cutter import PATCH_SAMPLES, PatchCutter
+from device.sound import FloatArray
 
-SEGMENT_SAMPLES = SAMPLE_RATE * 96 // 10
+SEGMENT_PATCHES = 10
+"""Of a segment, one after the other, 0.96 s apart: 9.6 s."""
+
+SEGMENT_SAMPLES = SEGMENT_PATCHES * PATCH_SAMPLES
 """9.6 s."""
 
 

@@ -18,8 +18,9 @@ from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.models.loading import LoadedEmbedder, load_model
 from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES, build
+from export.estimators.attention import build
 from export.estimators.embedder import EMBEDDING
+from export.evaluation.hearing import SEGMENT_PATCHES
 from export.frameworks import tensorflow
 from export.progress import Progress
 from export.training.batches import Augmentation, factors

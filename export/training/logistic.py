@@ -9,21 +9,24 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from device.hearing.models.loading import load_model
+from device.hearing.models.loading import LoadedModel, load_model
 from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
-from export.commands.evaluate import figures, load_rows, print_reports, reports
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
-from export.corpus.features import Rows
+from export.corpus.dataset import features_directory, find_corpus, load_corpus
+from export.corpus.features import VARIANTS, Rows, Sound, extract_all
+from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
 from export.estimators.logistic import STRENGTHS, cross_validate, fit, probability
 from export.estimators.parity import largest_difference
-from export.evaluation.metrics import package_weights, platt, thresholds
+from export.evaluation.metrics import Report, package_weights, platt, report, thresholds
+from export.evaluation.results import COLUMNS, rounded
 
 PARITY = 1e-4
 """ONNX may differ from scikit-learn by so much in probability; both compute the same sum in other precisions."""
@@ -45,7 +48,7 @@ GROUPS = (
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or measure what the statistics are worth."""
-    corpus_version, rows = load_rows(arguments)
+    corpus_version, rows = _load_rows(arguments)
     training = rows.where(rows.split == "train")
     if arguments.ablate:
         _ablate(training)
@@ -88,11 +91,57 @@ def run(arguments: argparse.Namespace) -> int:
             raise ExportError(
                 f"the ONNX model differs from scikit-learn by {difference:.1e}, more than {PARITY:.0e}"
             )
-        found = reports(model, rows, split="test", mode="balanced")
-    print_reports(found, sys.stdout)
-    path = sidecar.write(arguments.out, metrics=figures(found), **written)
+        found = _reports(model, rows, split="test", mode="balanced")
+    _print_reports(found, sys.stdout)
+    path = sidecar.write(arguments.out, metrics=_figures(found), **written)
     print(f"wrote {path}")
     return 0
+
+
+def _load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
+    """The corpus's version, and its features with those of the synthetic sounds, from the cache where they are."""
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    # The longest first, so that no process is left alone with one at the end.
+    streams = sorted(corpus.streams, key=lambda stream: -stream.duration_s)
+    sounds: list[Sound] = [*streams, *synthetic_sounds()]
+    rows = extract_all(
+        sounds,
+        features_directory(arguments.cache),
+        version=corpus.version,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+    )
+    return corpus.version, rows
+
+
+def _reports(model: LoadedModel, rows: Rows, *, split: str, mode: str) -> dict[str, Report]:
+    """Every variant of a split, music under speech left out, at the mode's threshold."""
+    found: dict[str, Report] = {}
+    for variant in VARIANTS:
+        here = rows.where((rows.split == split) & (rows.variant == variant) & ~rows.mixed)
+        if not len(here.music):
+            raise ExportError(f"the corpus has nothing in split {split!r}")
+        found[variant] = report(
+            here.music,
+            model.probability(here.features),
+            here.package,
+            threshold=model.sidecar.thresholds[mode],
+        )
+    return found
+
+
+def _print_reports(found: dict[str, Report], stream: TextIO) -> None:
+    """A Markdown table with 95 % intervals from a bootstrap over packages."""
+    print(f"\n| variant | rows | packages | {' | '.join(COLUMNS)} |", file=stream)
+    print("|---" * (3 + len(COLUMNS)) + "|", file=stream)
+    for variant, each in found.items():
+        cells = " | ".join(str(getattr(each, column)) for column in COLUMNS)
+        print(f"| {variant} | {each.rows} | {each.packages} | {cells} |", file=stream)
+
+
+def _figures(found: dict[str, Report]) -> dict[str, Any]:
+    """For a sidecar: figures with their intervals, rounded."""
+    return {variant: rounded(asdict(each)) for variant, each in found.items()}
 
 
 def _choose(training: Rows) -> float:

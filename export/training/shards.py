@@ -17,6 +17,7 @@ from device.hearing.front_end.features import LOG_MEL
 from device.hearing.front_end.stream import FrontEnd
 from export.corpus import augment, codecs, speech, synthetic
 from export.corpus import pools as pools_module
+from export.corpus.audioset import CLASSES
 from export.corpus.features import Sound
 from export.corpus.pools import Part, Pool
 from export.errors import ExportError
@@ -24,7 +25,7 @@ from export.progress import Progress
 from export.training import scenes
 from export.training import teacher as teacher_module
 from export.training.scenes import FRAMES, LABELLED, Stage
-from export.training.teacher import CLASSES, Teacher
+from export.training.teacher import Teacher
 
 SHARD = 250
 """Scenes in one file."""

@@ -11,23 +11,15 @@ import numpy.typing as npt
 
 from device.errors import ModelError
 from device.hearing.models.runtimes import TfliteRuntime
-from device.sound import SAMPLE_RATE, FloatArray
+from device.sound import FloatArray
+from export.corpus.audioset import CLASSES
 from export.corpus.augment import at_level
 from export.errors import ExportError
-
-CLASSES = 521
-
-WINDOW_SAMPLES = 15_600
-"""0.975 s, what the official model reads."""
-
-HOP_SAMPLES = SAMPLE_RATE * 48 // 100
-"""0.48 s, the official hop."""
+from export.yamnet.official import HOP_SAMPLES, WINDOW_SAMPLES
 
 LEVEL_DBFS = -20.0
 """YAMNet depends on the level (its spectrogram is quantised, and music at -50 dBFS scores 0); ours must not, so
 it is taught by what YAMNet hears at a comfortable one."""
-
-MUSIC_CLASS, SPEECH_CLASS = 132, 0
 
 
 class Teacher(Protocol):

@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 from device.hearing.models.sidecar import MODES, Calibration
-from export.comparison.feature import Origin
 from export.convert import sidecar
-from export.convert.networks import YAMNET
 from export.convert.tflite import Converted, convert, convert_float
+from export.corpus.audioset import MUSIC_CLASS
 from export.corpus.dataset import load_corpus
 from export.embeddings.base import Extractor
+from export.embeddings.feature import Origin
 from export.embeddings.ours import OursExtractor
 from export.embeddings.windows import sample
-from export.training.teacher import MUSIC_CLASS
+from export.estimators.deployment import Deployment
 from export.workers import run_all
 from export.yamnet.extractor import YamnetExtractor
-from export.yamnet.network import Head
+from export.yamnet.network import EMBEDDING, Head
+
+YAMNET = Deployment("yamnet", "patch", "patches", ("music",), embedding=EMBEDDING)
 
 WINDOWS = 250
 """Of each label, of the training packages, each at a level of its own: for the int8 ranges."""
 
 RECENT_PATCHES = 3
-"""An answer is the mean of so many, as the reference's in `export.yamnet.official`: 1.9 s."""
+"""An answer is the mean of so many, as with YAMNet as published (official.py): 1.9 s."""
 
 OUTPUTS = ("embedding", "scores")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.sound import FloatArray
-from export.training.teacher import CLASSES
+from export.corpus.audioset import CLASSES
 
 LAYERS = (
     (32, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),

@@ -12,10 +12,16 @@ import numpy as np
 
 from device.errors import ModelError
 from device.hearing.models.runtimes import Runtime, open_runtime
-from device.sound import FloatArray
+from device.sound import SAMPLE_RATE, FloatArray
+from export.corpus.audioset import CLASSES, MUSIC_CLASS
 from export.errors import ExportError
 from export.evaluation.hearing import SEGMENT_SAMPLES, Ear, Heard, segment_ends
-from export.training.teacher import CLASSES, HOP_SAMPLES, MUSIC_CLASS, WINDOW_SAMPLES
+
+WINDOW_SAMPLES = 15_600
+"""0.975 s, what the official model reads."""
+
+HOP_SAMPLES = SAMPLE_RATE * 48 // 100
+"""0.48 s, the official hop."""
 
 RECENT_WINDOWS = 3
 """An answer is the mean of so many: 1.9 s, about as far back as a person waits."""

@@ -19,11 +19,11 @@ from device.errors import UsageError
 from device.hearing.models.runtimes import open_runtime
 from device.sound import FloatArray
 from export.convert.tflite import Converted, convert
+from export.corpus.audioset import MUSIC_CLASS, SPEECH_CLASS
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
 from export.embeddings.windows import sample
 from export.evaluation.metrics import Figure, report
-from export.training.teacher import MUSIC_CLASS, SPEECH_CLASS
 from export.yamnet.extractor import YamnetExtractor
 from export.yamnet.official import prepared_weights
 

@@ -13,15 +13,14 @@ from device.hearing.models.sidecar import MODES, Calibration, CalibrationMethod,
 from device.sound import FloatArray
 from export.convert.tflite import Converted, Tensor
 from export.errors import ExportError
-from export.estimators.attention import SEGMENT_PATCHES
 from export.estimators.embedder import EMBEDDING
-from export.yamnet.network import EMBEDDING as YAMNET_EMBEDDING
+from export.evaluation.hearing import SEGMENT_PATCHES
 
 _FITTED_INPUTS = ("recent_patches", "recent_weight", "segment_every", "quick_patches", "quick_discount")
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class Deployment:
     """One kind of network."""
 
     name: str
@@ -101,13 +100,11 @@ class Network:
         }
 
 
-EMBEDDER = Network("embedder", "patch", "patches", ("music", "speech"))
-ATTENTION = Network("attention", "segment", "segments", ("music",), temperature=2.0, logit_step=1 / 32)
+EMBEDDER = Deployment("embedder", "patch", "patches", ("music", "speech"))
+ATTENTION = Deployment("attention", "segment", "segments", ("music",), temperature=2.0, logit_step=1 / 32)
 """Runtimes round its products of activations each in its own way. In the end that is a step of the logit at most:
 of 1/32, it is at most two of the score, whose slope is 1/4 and whose steps are 1/256. 1/32 reaches from -4 to 4,
 and with the temperature as far as from -8 to 8."""
-YAMNET = Network("yamnet", "patch", "patches", ("music",), embedding=YAMNET_EMBEDDING)
-"""Made by `export.yamnet.conversion` of Google's weights and our head; the others of what our trainings leave."""
 
 NETWORKS = {network.name: network for network in (EMBEDDER, ATTENTION)}
 
@@ -128,7 +125,7 @@ def _embedder_checksum(folder: Path, trained_on: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedParameters:
     """What is known only of a converted network's own answers; until then, nothing is calibrated."""
 
     calibration: Calibration = field(default_factory=Calibration)

@@ -25,7 +25,7 @@ from device.hearing.models.loading import model_directories
 from device.hearing.models.sidecar import Sidecar
 from export.commands import calibrate
 from export.convert.sidecar import replace
-from export.corpus.dataset import cache_directory, find_corpus, load_corpus
+from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.streams import Corpus
 from export.embeddings.store import Store
 from export.errors import ExportError
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     source, to = _weights(arguments.yamnet), _folder(arguments.out)
     root = find_corpus(arguments.corpus)
     corpus = load_corpus(root)
-    cache: Path = arguments.cache or cache_directory().parent / "features"
+    cache = features_directory(arguments.cache)
     recipe = Recipe(source, root, arguments.seed)
     work = cache / f"yamnet-{corpus.version}-{fingerprint(recipe, corpus.version, _CODE)}"
     fitted = _head(recipe, corpus, work, cache, jobs=arguments.jobs)
