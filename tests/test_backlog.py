@@ -2,7 +2,7 @@
 
 from device.publishing.backlog import Backlog, Parcel
 from device.publishing.message import Message
-from device.publishing.outbox import MemoryOutbox
+from device.publishing.outbox import Outbox
 
 ONLINE = Message("o/n/status", "online", qos=1, retain=True, coalesce=True)
 
@@ -34,21 +34,21 @@ def payloads(parcels: list[Parcel]) -> list[str]:
 
 def begun(limit: int = 100, states_under_way: int = 16) -> Backlog:
     """A backlog in a session."""
-    backlog = Backlog(MemoryOutbox(limit), states_under_way=states_under_way)
+    backlog = Backlog(Outbox(limit), states_under_way=states_under_way)
     backlog.begin([])
     return backlog
 
 
 def test_nothing_goes_out_without_a_session() -> None:
     """Before `begin` there is nobody to send to."""
-    backlog = Backlog(MemoryOutbox(5))
+    backlog = Backlog(Outbox(5))
     backlog.add(state("a", "1"))
     assert sent(backlog) == []
 
 
 def test_only_the_latest_state_of_a_topic_waits() -> None:
     """States coalesce while nobody listens."""
-    backlog = Backlog(MemoryOutbox(5))
+    backlog = Backlog(Outbox(5))
     for payload in "123":
         backlog.add(state("a", payload))
     backlog.begin([ONLINE])
@@ -121,7 +121,7 @@ def test_a_broker_that_acknowledges_nothing_gets_a_bounded_number_of_states() ->
 
 def test_passing_messages_are_lost_without_a_session() -> None:
     """Old telemetry is worth nothing."""
-    backlog = Backlog(MemoryOutbox(5))
+    backlog = Backlog(Outbox(5))
     backlog.add(passing("old"))
     backlog.begin([])
     assert sent(backlog) == []
@@ -157,7 +157,7 @@ def answer(payload: str) -> Message:
 
 def test_answers_are_kept_from_the_outbox() -> None:
     """An answer that outlived the process would reach nobody who still waits for it."""
-    outbox = MemoryOutbox(5)
+    outbox = Outbox(5)
     backlog = Backlog(outbox)
     backlog.add(answer("a"))
     assert len(outbox) == backlog.queued_events == 0
@@ -183,7 +183,7 @@ def test_answers_go_in_order_and_again_after_a_break() -> None:
 
 def test_too_many_answers_drop_the_oldest() -> None:
     """Nobody waits for them, and they are not counted as events."""
-    backlog = Backlog(MemoryOutbox(5), answers=2)
+    backlog = Backlog(Outbox(5), answers=2)
     for payload in "abc":
         backlog.add(answer(payload))
     backlog.begin([])

@@ -302,9 +302,11 @@ def test_every_event_is_of_a_type_that_was_announced(kind: EventType) -> None:
         duration_s=2.0 if stopped else None,
         peak=1.0,
         mean=1.0,
+        node=TOPICS.node,
+        source="mic",
         model="m",
     )
-    message = event_message(TOPICS, "mic", report)
+    message = event_message(TOPICS.event("mic"), report)
     assert json.loads(message.payload)["event_type"] in COMPONENTS["event"]["evt_typ"]
     assert not message.retain
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from device.cli import main
 from device.commands.history import moment
 from device.errors import OidoError
-from device.publishing.message import Topics, event_message, status_message
 from device.publishing.payloads import EventReport
 from device.storage.history import (
     FILE,
@@ -143,8 +142,7 @@ def test_a_range_finds_whatever_touches_it(path: Path, history: History) -> None
 
 
 def test_only_a_stop_finishes_an_interval() -> None:
-    """Starts and other messages do not."""
-    topics = Topics("oido", "n")
+    """A start does not."""
     report = EventReport(
         event_type="music_stopped",
         id="i",
@@ -153,12 +151,13 @@ def test_only_a_stop_finishes_an_interval() -> None:
         duration_s=60.25,
         peak=0.9,
         mean=0.8,
+        node="n",
+        source="bar",
         model="logistic",
     )
     start = replace(report, event_type="music_started", ended=None, duration_s=None)
-    assert finished_interval(event_message(topics, "bar", report)) == replace(interval(0, 100.25, 160.5), id="i")
-    assert finished_interval(event_message(topics, "bar", start)) is None
-    assert finished_interval(status_message(topics, online=True)) is None
+    assert finished_interval(report) == replace(interval(0, 100.25, 160.5), id="i")
+    assert finished_interval(start) is None
 
 
 def test_an_interval_over_midnight_counts_to_both_days() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeSource, blocks_of
-from hearing_fakes import FakeModel, RecordingPublisher, noise
+from hearing_fakes import RecordingPublisher, fake_model, noise
 
 from device.configuration.settings import (
     Config,
@@ -26,7 +26,7 @@ from device.daemon.listener import Listener
 from device.errors import ConfigurationError, OidoError
 from device.publishing.message import Message, Topics, event_id, event_message
 from device.publishing.payloads import EventReport
-from device.storage.history import FILE, intervals, reading
+from device.storage.history import FILE, History, intervals, reading
 from device.storage.journal import Journal
 from device.storage.last_heard import LastHeard, read_last_heard
 from device.storage.state import OUTBOX_FILE, State, directory_to_look_at, runtime_directory, state_directory
@@ -70,9 +70,11 @@ def start_message() -> Message:
         duration_s=None,
         peak=0.9,
         mean=0.8,
+        node="attic",
+        source="bar",
         model="m",
     )
-    return event_message(TOPICS, "bar", report)
+    return event_message(TOPICS.event("bar"), report)
 
 
 def events(state: State) -> list[dict[str, Any]]:
@@ -295,13 +297,29 @@ def test_notes_that_cannot_be_written_are_done_without(tmp_path: Path, caplog: p
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
+def test_a_stop_that_is_published_is_in_the_history(tmp_path: Path) -> None:
+    """As the payload says it; the start before it is not."""
+    (tmp_path / "state").mkdir()
+    history = History(tmp_path / "state" / FILE, retention_days=400)
+    journal = Journal(history=history)
+    start = start_message()
+    assert start.report is not None
+    stop = replace(start.report, event_type="music_stopped", ended=STARTED + 60.12345, duration_s=60.12345)
+    for message in (start, event_message(TOPICS.event("bar"), stop)):
+        journal.said(message)
+    history.close()
+    with reading(tmp_path / "state" / FILE) as connection:
+        (found,) = intervals(connection, since=0, until=1e12)
+    assert (found.id, found.source, found.ended) == (ID, "bar", STARTED + 60.123)
+
+
 def test_a_listener_notes_how_far_music_was_heard(tmp_path: Path) -> None:
     """The note dates the end that the stop then has, to the millisecond."""
     notes, publisher = LastHeard(tmp_path / "run", node="attic", every_s=0), RecordingPublisher()
     listener = Listener(
         SourceConfig(name="bar", kind="file", path="x"),
         open_source=lambda: FakeSource(blocks_of(noise(9.6))),
-        model=FakeModel([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1]),
+        model=fake_model([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1]),
         decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
         mode="balanced",
         topics=TOPICS,

@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,8 @@ STARTED = EventReport(
     duration_s=None,
     peak=0.91,
     mean=0.8,
+    node="attic",
+    source="mic",
     model="logistic",
 )
 STOPPED = replace(STARTED, event_type="music_stopped", ended=1_700_000_061.5, duration_s=61.5)
@@ -136,7 +139,7 @@ def test_digital_silence_has_no_level() -> None:
 
 def test_a_start_is_one_queued_message() -> None:
     """Not retained, QoS 1, no end yet."""
-    message = event_message(TOPICS, "mic", STARTED)
+    message = event_message(TOPICS.event("mic"), STARTED)
     assert (message.qos, message.retain, message.coalesce) == (1, False, False)
     assert message.topic == "oido/attic/mic/event"
     assert message.payload == (
@@ -148,9 +151,20 @@ def test_a_start_is_one_queued_message() -> None:
 
 def test_a_stop_says_when_and_how_long() -> None:
     """The pair shares the id."""
-    stop = json.loads(event_message(TOPICS, "mic", STOPPED).payload)
+    stop = json.loads(event_message(TOPICS.event("mic"), STOPPED).payload)
     assert (stop["id"], stop["ended"]) == (STARTED.id, "2023-11-14T22:14:21.500Z")
     assert stop["duration_s"] == 61.5
+
+
+def test_an_event_carries_what_its_payload_says() -> None:
+    """To the last digit: the history keeps the report, and a subscriber reads the payload."""
+    exact = replace(STOPPED, started=1_700_000_000.12345, ended=1_700_000_061.98765, peak=0.912345, mean=1 / 3)
+    message = event_message(TOPICS.event("mic"), exact)
+    said = json.loads(message.payload)
+    assert message.report is not None
+    assert said == asdict(message.report) | {"started": said["started"], "ended": said["ended"]}
+    assert datetime.fromisoformat(said["started"]).timestamp() == message.report.started == 1_700_000_000.123
+    assert datetime.fromisoformat(said["ended"]).timestamp() == message.report.ended == 1_700_000_061.988
 
 
 @pytest.mark.parametrize(
@@ -167,7 +181,7 @@ def test_a_stop_says_when_and_how_long() -> None:
 def test_an_event_that_contradicts_itself_is_refused(wrong: EventReport) -> None:
     """A start has no end, a stop has one, and all numbers are numbers."""
     with pytest.raises(ValueError, match=r"music_|number|time"):
-        event_message(TOPICS, "mic", wrong)
+        event_message(TOPICS.event("mic"), wrong)
 
 
 def test_telemetry_is_passing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from device.publishing.message import Message
-from device.publishing.outbox import MemoryOutbox
+from device.publishing.outbox import Outbox
 
 
 def event(payload: str) -> Message:
@@ -11,14 +11,14 @@ def event(payload: str) -> Message:
     return Message("oido/n/s/event", payload, qos=1, retain=False, coalesce=False)
 
 
-def payloads(outbox: MemoryOutbox) -> list[str]:
+def payloads(outbox: Outbox) -> list[str]:
     """What waits, in order."""
     return [message.payload for _, message in outbox.pending()]
 
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:
     """First in, first out."""
-    outbox = MemoryOutbox(5)
+    outbox = Outbox(5)
     for payload in "abc":
         outbox.add(event(payload))
     assert payloads(outbox) == ["a", "b", "c"]
@@ -26,14 +26,14 @@ def test_messages_come_out_in_the_order_they_went_in() -> None:
 
 def test_a_message_stays_until_it_is_acknowledged() -> None:
     """Looking at what waits takes nothing away."""
-    outbox = MemoryOutbox(5)
+    outbox = Outbox(5)
     outbox.add(event("a"))
     assert payloads(outbox) == payloads(outbox) == ["a"]
 
 
 def test_acknowledging_removes_that_message_only() -> None:
     """The others keep waiting, in order."""
-    outbox = MemoryOutbox(5)
+    outbox = Outbox(5)
     keys = [outbox.add(event(payload)) for payload in "abc"]
     outbox.acknowledge(keys[1])
     assert payloads(outbox) == ["a", "c"]
@@ -42,7 +42,7 @@ def test_acknowledging_removes_that_message_only() -> None:
 
 def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
     """The newest are the ones worth keeping."""
-    outbox = MemoryOutbox(2)
+    outbox = Outbox(2)
     for payload in "abcd":
         outbox.add(event(payload))
     assert payloads(outbox) == ["c", "d"]
@@ -51,7 +51,7 @@ def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
 
 def test_acknowledging_a_dropped_message_changes_nothing() -> None:
     """It may have been on its way when the outbox ran over."""
-    outbox = MemoryOutbox(1)
+    outbox = Outbox(1)
     dropped = outbox.add(event("a"))
     outbox.add(event("b"))
     outbox.acknowledge(dropped)
@@ -60,7 +60,7 @@ def test_acknowledging_a_dropped_message_changes_nothing() -> None:
 
 def test_keys_are_never_used_twice() -> None:
     """A late acknowledgement must not hit a younger message."""
-    outbox = MemoryOutbox(1)
+    outbox = Outbox(1)
     first = outbox.add(event("a"))
     outbox.acknowledge(first)
     assert outbox.add(event("b")) != first
@@ -69,4 +69,4 @@ def test_keys_are_never_used_twice() -> None:
 def test_an_outbox_for_nothing_is_refused() -> None:
     """A limit of 0 would lose every event."""
     with pytest.raises(ValueError, match="keeps nothing"):
-        MemoryOutbox(0)
+        Outbox(0)

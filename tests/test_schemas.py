@@ -49,6 +49,8 @@ STARTED = EventReport(
     duration_s=None,
     peak=1.0,
     mean=0.5,
+    node="attic",
+    source="mic",
     model="logistic",
 )
 INFO = DeviceInfo(version="1.0.0", model="logistic", model_sha256="a" * 64, hardware="x86_64", python="3.13.0")
@@ -108,8 +110,8 @@ def made() -> list[Message]:
         availability_message(TOPICS, "mic", online=True),
         availability_message(TOPICS, "mic", online=False),
         *(message for report in (STATE, deaf, paused, quiet) for message in state_messages(TOPICS, "m", report)),
-        event_message(TOPICS, "mic", STARTED),
-        event_message(TOPICS, "m", replace(STARTED, event_type="music_stopped", ended=2.0, duration_s=2.0)),
+        event_message(TOPICS.event("mic"), STARTED),
+        event_message(TOPICS.event("m"), replace(STARTED, event_type="music_stopped", ended=2.0, duration_s=2.0)),
         telemetry_message(TOPICS, "mic", TELEMETRY),
         telemetry_message(TOPICS, "mic", silent),
         response_message(TOPICS, "mic", RESPONSE),

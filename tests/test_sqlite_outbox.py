@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.publishing.message import Message, Topics, event_message
-from device.publishing.outbox import MemoryOutbox, Outbox
+from device.publishing.message import Message, event_message
+from device.publishing.outbox import Outbox
 from device.publishing.payloads import EventReport, EventType
 from device.storage.sqlite_outbox import SqliteOutbox
-
-TOPICS = Topics("oido", "n")
 
 
 def event(payload: str) -> Message:
@@ -35,9 +33,11 @@ def pair_event(kind: EventType, number: int) -> Message:
         duration_s=ended,
         peak=0.9,
         mean=0.8,
+        node="n",
+        source="s",
         model="m",
     )
-    return event_message(TOPICS, "s", report)
+    return event_message("oido/n/s/event", report)
 
 
 def payloads(outbox: Outbox) -> list[str]:
@@ -148,7 +148,7 @@ def test_it_is_the_outbox_in_memory_that_survives_restarts(
 ) -> None:
     """Whatever is added, acknowledged (the nth that waits) and restarted: the same waits, in the same order."""
     path = tmp_path_factory.mktemp("outbox") / "outbox.db"
-    real, model, number = SqliteOutbox(path, 5), MemoryOutbox(5), 0
+    real, model, number = SqliteOutbox(path, 5), Outbox(5), 0
     for step in steps:
         if step == "add":
             number += 1
@@ -307,7 +307,7 @@ def test_a_start_is_open_until_its_stop(path: Path) -> None:
     outbox.add(pair_event("music_stopped", 1))
     outbox.close()
     outbox = SqliteOutbox(path, 9)
-    assert [each.start.report.id for each in outbox.open_events()] == ["id-2"]
+    assert [each.report.id for each in outbox.open_events()] == ["id-2"]
     outbox.close()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from device.publishing.message import Message
-from device.publishing.outbox import MemoryOutbox, Outbox
+from device.publishing.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Backlog:
         self._latest: dict[str, Message] = {}
         self._waiting: dict[str, Message] = {}
         self._passing: deque[Message] = deque(maxlen=passing)
-        self._answers = MemoryOutbox(answers)
+        self._answers = Outbox(answers)
         self._answer_under_way: int | None = None
         self._event_under_way: int | None = None
         self._states_under_way: list[Message] = []

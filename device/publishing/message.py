@@ -1,21 +1,21 @@
-"""How what is said stands in topics and JSON (contract version 1, schemas/*.json). Pure.
+"""Reports as MQTT messages: topics and JSON payloads (contract version 1, schemas/*.json). Pure.
 
 The same values give the same bytes: JSON is compact ASCII with keys in a fixed order, times are ISO 8601 UTC
-with milliseconds, numbers are rounded to what they mean, and NaN or infinity never appear.
+with milliseconds, numbers are rounded to meaningful digits, and NaN or infinity never appear.
 """
 
 import json
 import math
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
 
 EVENT_NAMESPACE = uuid.UUID("7d0c2a5e-6c56-5c3b-9f0e-0f1d0a3b9c11")
-"""Under which event ids are made; changing it would give old recordings new ids."""
+"""The UUID namespace of event ids. A change would give old recordings new ids."""
 
 _LONGEST_TOPIC = 65_535  # bytes; MQTT 3.1.1, section 1.5.3
 
@@ -31,13 +31,15 @@ class Message:
     retain: bool
     """Whether the broker keeps it for those who subscribe later."""
     coalesce: bool
-    """Whether only the topic's latest message matters. QoS 1 without it waits in a queue: none may be lost."""
+    """Whether only the topic's latest message matters. Without it, messages with QoS 1 wait in a queue."""
     durable: bool = True
-    """In that queue: whether it outlives the process, as events do. An answer to a command does not: whoever asked
-    has long given up."""
+    """Whether a message in that queue outlives the process. An event does. A response to a command does not: after
+    a restart nobody waits for it any more."""
+    report: EventReport | None = None
+    """What an event's payload says, for the outbox and the history; None for all other messages."""
 
     def __post_init__(self) -> None:
-        """Refuse a topic that no broker would take, here, where the mistake is made.
+        """Refuse a topic that no broker would take.
 
         Raises:
             ValueError: the topic is empty, too long, or holds a wildcard.
@@ -57,7 +59,7 @@ class Topics:
 
     @property
     def status(self) -> str:
-        """Whether the device is there; the last will."""
+        """Whether the device is online; the topic of the last will."""
         return f"{self.base}/{self.node}/status"
 
     @property
@@ -86,15 +88,15 @@ class Topics:
         return self._of(source, "telemetry")
 
     def set(self, source: str) -> str:
-        """Where commands arrive; `+` for the commands of all sources."""
+        """Commands to the source; `+` as the source stands for all."""
         return self._of(source, "set")
 
     def response(self, source: str) -> str:
-        """What became of a command."""
+        """The result of a command."""
         return self._of(source, "response")
 
     def source_of(self, topic: str, leaf: Literal["set", "availability"]) -> str | None:
-        """The source in a topic of this device that ends in `leaf`, None for any other topic."""
+        """The source in a topic of this device that ends in `leaf`; None for any other topic."""
         match topic.split("/"):
             case [self.base, self.node, source, last] if last == leaf and source:
                 return source
@@ -111,21 +113,13 @@ def event_id(node: str, source: str, started: float) -> str:
 
 
 def status_message(topics: Topics, *, online: bool) -> Message:
-    """Whether the device is there; offline is also its last will."""
+    """Whether the device is online; `offline` is also its last will."""
     return _retained(topics.status, "online" if online else "offline")
 
 
 def info_message(topics: Topics, info: DeviceInfo) -> Message:
     """What the device is."""
-    fields: dict[str, str | int] = {
-        "version": info.version,
-        "schema": info.schema,
-        "model": info.model,
-        "model_sha256": info.model_sha256,
-        "hardware": info.hardware,
-        "python": info.python,
-    }
-    return _retained(topics.info, _json(fields))
+    return _retained(topics.info, _json(asdict(info)))
 
 
 def availability_message(topics: Topics, source: str, *, online: bool) -> Message:
@@ -134,11 +128,11 @@ def availability_message(topics: Topics, source: str, *, online: bool) -> Messag
 
 
 def goodbye_messages(topics: Topics, retained: Iterable[Message]) -> tuple[Message, ...]:
-    """What is left to say when the device stops: that no source hears any more, and that it is gone.
+    """The last messages before the device stops: every source goes offline, then the device.
 
     Args:
         topics: of the device.
-        retained: what it said last; sources that are offline already need no goodbye.
+        retained: the latest retained messages; a source that is offline already is left out.
     """
     hearing = [
         topics.source_of(message.topic, "availability") for message in retained if message.payload == "online"
@@ -149,86 +143,79 @@ def goodbye_messages(topics: Topics, retained: Iterable[Message]) -> tuple[Messa
     )
 
 
-def state_messages(topics: Topics, source: str, report: StateReport) -> tuple[Message, ...]:
-    """The state in full, plain ON or OFF where it is known, and the availability that follows from it.
-
-    Availability goes first when the source turns deaf and last when it hears again, so that nobody sees
-    `online` beside a stale state. While the state is unknown, `music` is left alone.
-    """
-    fields = {
-        "music": report.music,
+def state_message(topics: Topics, source: str, report: StateReport) -> Message:
+    """The state in full."""
+    fields = asdict(report) | {
         "score": _rounded(report.score, 4),
         "since": _timestamp(report.since),
         "updated": _timestamp(report.updated),
         "level_dbfs": _rounded(report.level_dbfs, 1),
-        "model": report.model,
-        "mode": report.mode,
-        "paused": report.paused,
-        "reason": report.reason,
     }
-    state = _retained(topics.state(source), _json(fields))
+    return _retained(topics.state(source), _json(fields))
+
+
+def state_messages(topics: Topics, source: str, report: StateReport) -> tuple[Message, ...]:
+    """A new state: in full, as plain ON or OFF where it is known, and as the availability that follows from it.
+
+    Availability goes first when the source turns deaf and last when it hears again, so that nobody sees
+    `online` beside a stale state. While the state is unknown, `music` is left alone.
+    """
+    state = state_message(topics, source, report)
     if report.music is None:
         return availability_message(topics, source, online=False), state
     music = _retained(topics.music(source), report.music)
     return music, state, availability_message(topics, source, online=True)
 
 
-def event_message(topics: Topics, source: str, report: EventReport) -> Message:
-    """One start or stop.
+def event_message(topic: str, report: EventReport) -> Message:
+    """One start or stop; the message carries the report, with its numbers rounded as in the payload.
+
+    Args:
+        topic: of the source's events.
+        report: what happened.
 
     Raises:
-        ValueError: a score is not a number, or only one of the two says when the music ended.
+        ValueError: a time or score is not a finite number, `music_started` has an end or `music_stopped` has none.
     """
     stopped = report.event_type == "music_stopped"
     if (report.ended is not None, report.duration_s is not None) != (stopped, stopped):
         raise ValueError(f"{report.event_type} with ended={report.ended} and duration_s={report.duration_s}")
-    fields = {
-        "event_type": report.event_type,
-        "id": report.id,
+    report = replace(
+        report,
+        started=_milliseconds(report.started) / 1000,
+        ended=None if report.ended is None else _milliseconds(report.ended) / 1000,
+        duration_s=_rounded(report.duration_s, 3),
+        peak=_number(report.peak, 4),
+        mean=_number(report.mean, 4),
+    )
+    fields = asdict(report) | {
         "started": _timestamp(report.started),
         "ended": None if report.ended is None else _timestamp(report.ended),
-        "duration_s": _rounded(report.duration_s, 3),
-        "peak": _number(report.peak, 4),
-        "mean": _number(report.mean, 4),
-        "node": topics.node,
-        "source": source,
-        "model": report.model,
     }
-    return Message(topics.event(source), _json(fields), qos=1, retain=False, coalesce=False)
+    return Message(topic, _json(fields), qos=1, retain=False, coalesce=False, report=report)
 
 
 def telemetry_message(topics: Topics, source: str, telemetry: Telemetry) -> Message:
     """How the device is doing.
 
     Raises:
-        ValueError: a measure that always exists is not a number.
+        ValueError: `clipping`, `rss_mb` or `uptime_s` is not a finite number.
     """
-    fields = {
+    fields = asdict(telemetry) | {
         "level_dbfs": _rounded(telemetry.level_dbfs, 1),
         "clipping": _number(telemetry.clipping, 6),
         "inference_p50_ms": _rounded(telemetry.inference_p50_ms, 3),
         "inference_p95_ms": _rounded(telemetry.inference_p95_ms, 3),
-        "overruns": int(telemetry.overruns),
         "rss_mb": _number(telemetry.rss_mb, 1),
         "cpu_temperature_c": _rounded(telemetry.cpu_temperature_c, 1),
         "uptime_s": _number(telemetry.uptime_s, 1),
-        "queued_events": int(telemetry.queued_events),
-        "dropped_events": int(telemetry.dropped_events),
     }
     return Message(topics.telemetry(source), _json(fields), qos=0, retain=False, coalesce=False)
 
 
 def response_message(topics: Topics, source: str, response: Response) -> Message:
-    """What became of a command."""
-    fields = {
-        "transaction": response.transaction,
-        "ok": response.ok,
-        "error": response.error,
-        "paused": response.paused,
-        "mode": response.mode,
-        "model": response.model,
-        "log_level": response.log_level,
-    }
+    """The result of a command."""
+    fields = asdict(response)
     return Message(topics.response(source), _json(fields), qos=1, retain=False, coalesce=False, durable=False)
 
 
@@ -236,20 +223,24 @@ def _retained(topic: str, payload: str) -> Message:
     return Message(topic, payload, qos=1, retain=True, coalesce=True)
 
 
-def _json(fields: Mapping[str, str | float | bool | None]) -> str:
-    # ASCII: a lone surrogate that a command's transaction smuggled in could not be encoded as UTF-8.
+def _json(fields: Mapping[str, object]) -> str:
+    # ASCII, because a lone surrogate in a command's transaction cannot be encoded as UTF-8.
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def _timestamp(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        raise ValueError(f"{seconds} is not a time")
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    whole, milliseconds = divmod(_milliseconds(seconds), 1000)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
+def _milliseconds(seconds: float) -> int:
+    if not math.isfinite(seconds):
+        raise ValueError(f"{seconds} is not a time")
+    return round(seconds * 1000)
+
+
 def _number(value: float, digits: int) -> float:
-    """Round a measure that always exists."""
+    """Round a number that must not be missing."""
     rounded = _rounded(value, digits)
     if rounded is None:
         raise ValueError(f"{value} is not a finite number")
@@ -257,7 +248,7 @@ def _number(value: float, digits: int) -> float:
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
-    """Round; what is not a finite number (digital silence is -inf dBFS) is null in JSON."""
+    """Round; None for what is not a finite number, as the level of digital silence (-inf dBFS)."""
     if value is None or not math.isfinite(value):
         return None
     return round(float(value), digits) + 0.0  # + 0.0: no negative zero

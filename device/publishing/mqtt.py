@@ -17,7 +17,7 @@ from device.publishing.backlog import Backlog, Parcel
 from device.publishing.client_id_conflict import ClientIdConflict
 from device.publishing.credentials import read_credentials
 from device.publishing.message import Message, Topics, goodbye_messages, status_message
-from device.publishing.outbox import MemoryOutbox, Outbox
+from device.publishing.outbox import Outbox
 from device.publishing.refusal import Refused, TakenOver
 from device.publishing.retry import Retry
 from device.publishing.session import Happened, Session
@@ -78,7 +78,7 @@ class MqttPublisher:
         self._retry = retry or Retry()
         self._credentials = read_credentials(config)
         self._new_session()  # so that what is wrong with the settings is said here
-        self._backlog = Backlog(MemoryOutbox(config.max_queued_events) if outbox is None else outbox)
+        self._backlog = Backlog(Outbox(config.max_queued_events) if outbox is None else outbox)
         self._changed = threading.Condition()  # guards all below, and the backlog
         self._connected = False
         self._closing_since: float | None = None  # monotonic

@@ -2,43 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Protocol
 
 from device.publishing.message import Message
 
 
-class Outbox(Protocol):
-    """A bounded queue that forgets a message only when told so, or when it is full. Not thread-safe."""
+class Outbox:
+    """A bounded queue in memory. Not thread-safe.
 
-    @property
-    def dropped(self) -> int:
-        """Messages given up because the outbox was full."""
-        ...
-
-    @property
-    def lasting(self) -> bool:
-        """Whether what waits now outlives the process."""
-        ...
-
-    def add(self, message: Message) -> int:
-        """Keep a message behind all others, giving up the oldest if there is no room; return its key."""
-        ...
-
-    def pending(self) -> Iterator[tuple[int, Message]]:
-        """The messages that wait, with their keys, oldest first; do not change it meanwhile."""
-        ...
-
-    def acknowledge(self, key: int) -> None:
-        """Forget a message; one that was given up meanwhile is no error."""
-        ...
-
-    def __len__(self) -> int:
-        """How many messages wait."""
-        ...
-
-
-class MemoryOutbox:
-    """An outbox that lasts as long as the process."""
+    It forgets a message only when told so, or when it is full. `SqliteOutbox` is one that outlives the process.
+    """
 
     def __init__(self, limit: int) -> None:
         """Keep at most `limit` messages."""
@@ -51,32 +23,42 @@ class MemoryOutbox:
 
     @property
     def dropped(self) -> int:
-        """Messages given up because the outbox was full."""
+        """How many messages were dropped because the outbox was full."""
         return self._dropped
 
     @property
     def lasting(self) -> bool:
-        """Never."""
+        """Whether the messages outlive the process."""
         return False
 
     def add(self, message: Message) -> int:
-        """Keep a message behind all others, giving up the oldest if there is no room; return its key."""
-        if len(self._messages) >= self._limit:
-            self._messages.popitem(last=False)
-            self._dropped += 1
+        """Put a message behind all others, and drop the oldest if there is no room; return its key."""
+        key = self._append(message)
+        self._make_room()
+        return key
+
+    def pending(self) -> Iterator[tuple[int, Message]]:
+        """The waiting messages with their keys, oldest first; do not change the outbox meanwhile."""
+        return iter(self._messages.items())
+
+    def acknowledge(self, key: int) -> None:
+        """Forget a message; one that was dropped meanwhile is no error."""
+        self._forget(key)
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._messages)
+
+    def _append(self, message: Message) -> int:
         key = self._next_key
         self._next_key += 1
         self._messages[key] = message
         return key
 
-    def pending(self) -> Iterator[tuple[int, Message]]:
-        """The messages that wait, with their keys, oldest first."""
-        return iter(self._messages.items())
+    def _make_room(self) -> None:
+        while len(self._messages) > self._limit:
+            self._forget(next(iter(self._messages)))
+            self._dropped += 1
 
-    def acknowledge(self, key: int) -> None:
-        """Forget a message; one that was given up meanwhile is no error."""
+    def _forget(self, key: int) -> None:
         self._messages.pop(key, None)
-
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return len(self._messages)

@@ -1,4 +1,4 @@
-"""What can be said about the device and what it hears. Pure; `message` turns these into topics and JSON.
+"""What the payloads say: dataclasses with the fields of the JSON, in its order. Pure; `message` makes the JSON.
 
 Times are seconds since the Unix epoch, UTC. For a recording they are counted from its samples, never read
 from the clock, so that a replay says the same.
@@ -12,7 +12,7 @@ from device.configuration.settings import LogLevel, Mode
 CONTRACT = 1
 """The version of the topics and payloads, published as `schema` in `info`."""
 
-Music = Literal["ON", "OFF"]
+OnOff = Literal["ON", "OFF"]
 EventType = Literal["music_started", "music_stopped"]
 
 
@@ -22,34 +22,34 @@ class DeviceInfo:
 
     version: str
     """The program's version."""
+    schema: int = CONTRACT
     model: str
     model_sha256: str
     """64 lower-case hexadecimal digits, of the model file."""
     hardware: str
     """For example `Raspberry Pi Zero 2 W Rev 1.0` or `x86_64`."""
     python: str
-    schema: int = CONTRACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateReport:
     """What one source hears now."""
 
-    music: Music | None
+    music: OnOff | None
     """None: unknown, because the source cannot hear or is paused."""
     score: float | None
     """The latest probability of music, 0 to 1."""
     since: float
     """When this state began."""
     updated: float
-    """The end of the audio that was judged last."""
+    """The end of the latest audio that was judged."""
     level_dbfs: float | None
-    """Level of that audio; None (or -inf) for digital silence."""
+    """Level of that audio; None or -inf for digital silence."""
     model: str
     mode: Mode
     paused: bool
     reason: str
-    """Why, in two words: `music`, `no music`, `flat line`, `no audio`, `paused`."""
+    """Why, in a word or two: `music`, `no music`, `flat line`, `no audio`, `paused`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,10 @@ class EventReport:
     """The highest score so far, 0 to 1."""
     mean: float
     """The mean score so far, 0 to 1."""
+    node: str
+    """The device that heard it."""
+    source: str
+    """The source that it heard it with."""
     model: str
 
 
@@ -76,28 +80,29 @@ class Telemetry:
     """How one source and the process are doing."""
 
     level_dbfs: float | None
-    """None (or -inf) for digital silence."""
+    """None or -inf for digital silence."""
     clipping: float
     """Fraction of the samples at full scale since the last telemetry, 0 to 1."""
     inference_p50_ms: float | None
     """Median time of one inference; None before the first."""
     inference_p95_ms: float | None
+    """The 95th percentile; None before the first."""
     overruns: int
     """How often the audio device lost samples, since the start."""
     rss_mb: float
     """Resident memory of the process, 2**20 bytes."""
     cpu_temperature_c: float | None
-    """None where the device cannot tell."""
+    """None where the machine does not say."""
     uptime_s: float
     queued_events: int
     """Events that wait for the broker."""
     dropped_events: int
-    """Events given up because the queue was full, since the start."""
+    """Events dropped since the start because the queue was full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What became of a command."""
+    """The result of a command. The settings are those in force afterwards."""
 
     transaction: str | None
     """As the command gave it."""
@@ -105,10 +110,6 @@ class Response:
     error: str | None
     """One sentence, None if `ok`."""
     paused: bool
-    """The setting now in force."""
     mode: Mode
-    """The setting now in force."""
     model: str
-    """The model that now hears."""
     log_level: LogLevel
-    """The setting now in force."""

@@ -1,11 +1,11 @@
-"""What the pipeline observes of one source, as messages. Pure: samples become dates here, and nothing is sent."""
+"""What the pipeline observes of one source, as messages. Pure: samples become dates here; nothing is sent."""
 
 from dataclasses import dataclass, replace
 
 from device.configuration.settings import Mode
 from device.hearing.decision import Event, Music, Step
 from device.pipeline import Observation
-from device.publishing.message import Message, Topics, event_id, event_message, state_messages
+from device.publishing.message import Message, Topics, event_id, event_message, state_message, state_messages
 from device.publishing.payloads import EventReport, StateReport
 from device.sound import SAMPLE_RATE
 
@@ -14,7 +14,7 @@ _REASONS = {Music.ON: "music", Music.OFF: "no music", Music.UNKNOWN: "starting"}
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """What both events of a pair share, fixed when the music starts: later dating must not change it."""
+    """What both events of a pair share, fixed when the music starts: a corrected clock must not change it."""
 
     id: str
     started: float
@@ -23,7 +23,7 @@ class _Identity:
 
 
 class Reporter:
-    """Says what one source hears: events as they are decided, the state on change and at intervals."""
+    """Makes the messages of one source: events as they are decided, the state on change and at intervals."""
 
     def __init__(
         self, *, topics: Topics, source: str, model: str, mode: Mode, state_interval_s: float, origin: float
@@ -32,7 +32,6 @@ class Reporter:
         self.model = model
         self._topics = topics
         self._source = source
-        self._state_topic = topics.state(source)
         self._interval_samples = state_interval_s * SAMPLE_RATE
         self._origin = origin
         self._heard = 0
@@ -43,11 +42,11 @@ class Reporter:
 
     @property
     def said(self) -> tuple[Music, str] | None:
-        """State and reason as they were said last."""
+        """The latest state and its reason, as published."""
         return self._said
 
     def playing(self, heard_until: int) -> tuple[str, float] | None:
-        """The id of the music that is on, and when it was heard last; None while none is.
+        """The id of the music that is on, and when it was last heard; None while none is on.
 
         Args:
             heard_until: how far it was heard, in samples.
@@ -57,7 +56,7 @@ class Reporter:
         return self._open.id, self._open.started + (heard_until - self._open.onset) / SAMPLE_RATE
 
     def observed(self, observation: Observation) -> list[Message]:
-        """Messages after one more patch."""
+        """The messages after one more answer."""
         self._origin, self._heard = observation.origin, observation.heard
         messages = self._events(observation.step)
         state = observation.state
@@ -65,36 +64,35 @@ class Reporter:
         changed = (state, reason) != self._said
         if changed or self._heard - self._said_at >= self._interval_samples:
             score = observation.score.probability if observation.score else None
-            said = self._state(state, reason, observation.since, score, observation.health.level_dbfs)
-            # Between changes only the state has news; availability and ON or OFF stand retained as they are.
-            messages += said if changed else [each for each in said if each.topic == self._state_topic]
+            report = self._state(state, reason, observation.since, score, observation.health.level_dbfs)
+            # Availability and plain ON or OFF are retained: without a change they need not be repeated.
+            messages += self._all_of(report) if changed else [self._only_state(report)]
         return messages
 
     def silent(self, reason: str, step: Step | None = None) -> list[Message]:
-        """Messages when nothing is heard (`starting`, `no audio`, `paused`), closing what was open."""
+        """The messages when nothing is heard (`starting`, `no audio`, `paused`); `step` ends what was open."""
         messages = self._events(step) if step else []
         if self._said != (Music.UNKNOWN, reason):
-            messages += self._state(Music.UNKNOWN, reason, self._heard, None, None)
+            messages += self._all_of(self._state(Music.UNKNOWN, reason, self._heard, None, None))
         return messages
 
     def restated(self) -> list[Message]:
-        """The state once more, as it was judged last, under the model and mode that are now in force."""
+        """The latest state once more, with the model and mode that are now in force."""
         if self._report is None:
             return []
         self._report = replace(self._report, model=self.model, mode=self.mode)
-        said = state_messages(self._topics, self._source, self._report)
-        return [message for message in said if message.topic == self._state_topic]
+        return [self._only_state(self._report)]
 
     def restarted(self, origin: float) -> None:
-        """The source is opened anew: its samples count from zero again."""
+        """The source is opened again: its samples count from zero."""
         self._origin, self._heard, self._said_at = origin, 0, 0
 
     def _state(
         self, state: Music, reason: str, since: int, score: float | None, level_dbfs: float | None
-    ) -> tuple[Message, ...]:
+    ) -> StateReport:
         self._said, self._said_at = (state, reason), self._heard
-        report = StateReport(
-            music=None if state is Music.UNKNOWN else ("ON" if state is Music.ON else "OFF"),
+        self._report = StateReport(
+            music=None if state is Music.UNKNOWN else state.value,
             score=score,
             since=self._date(since),
             updated=self._date(self._heard),
@@ -104,11 +102,17 @@ class Reporter:
             paused=reason == "paused",
             reason=reason,
         )
-        self._report = report
+        return self._report
+
+    def _all_of(self, report: StateReport) -> tuple[Message, ...]:
         return state_messages(self._topics, self._source, report)
 
+    def _only_state(self, report: StateReport) -> Message:
+        return state_message(self._topics, self._source, report)
+
     def _events(self, step: Step) -> list[Message]:
-        return [event_message(self._topics, self._source, self._event(event)) for event in step.events]
+        topic = self._topics.event(self._source)
+        return [event_message(topic, self._event(event)) for event in step.events]
 
     def _event(self, event: Event) -> EventReport:
         if self._open is None:
@@ -116,7 +120,7 @@ class Reporter:
             self._open = _Identity(event_id(self._topics.node, self._source, started), started, event.started)
         identity, duration_s = self._open, None
         if event.ended is not None:
-            # From the samples, not from the dates, which may have been corrected in between.
+            # From the samples: the clock may have been corrected between the two dates.
             duration_s = (event.ended - event.started) / SAMPLE_RATE
             self._open = None
         return EventReport(
@@ -127,6 +131,8 @@ class Reporter:
             duration_s=duration_s,
             peak=event.peak,
             mean=event.mean,
+            node=self._topics.node,
+            source=self._source,
             model=self.model,
         )
 

@@ -1,8 +1,7 @@
-"""SQLite files that outlive the process: opened the same way everywhere, set aside when they are damaged.
+"""SQLite files that outlive the process: how they are opened, written, and set aside when they are damaged.
 
-The outbox and the interval history each have one. WAL with `synchronous=FULL`: a transaction that was committed
-is there after a power loss (sqlite.org/pragma.html#pragma_synchronous). Nothing runs by itself: between
-transactions not a byte is written.
+The outbox and the interval history each have one. WAL with `synchronous=FULL`: a committed transaction survives a
+loss of power (sqlite.org/pragma.html#pragma_synchronous). Nothing is written between transactions.
 """
 
 import contextlib
@@ -10,7 +9,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -18,12 +17,15 @@ from urllib.parse import quote
 _log = logging.getLogger(__name__)
 
 WAL_PAGES = 256
-"""Of 4 KiB; a write-ahead log of that length is folded into the file."""
+"""Pages of 4 KiB. A write-ahead log of that length is copied into the file."""
 
 BUSY_S = 0.5
-"""How long another process may hold the file; only readers of the history share one, and they do not block."""
+"""How long to wait for another process that holds the file. Only readers of the history do; they do not block."""
 
-# The last three are what our own statements meet where a table is not as we made it.
+LATEST = 2.5e11
+"""Seconds since the epoch, in the year 9892: no date that is read from a file may be later."""
+
+# The last three are what our own statements raise where a table is not as we made it.
 _DAMAGE = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -44,19 +46,81 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(error, DamagedError) or (code is not None and code & _PRIMARY_CODE in _DAMAGE)
 
 
-def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3.Connection:
-    """Open a database for writing, and make it where there is none.
+class Database:
+    """A database file with one writer. A failure to write it is logged once, never raised.
 
-    Args:
-        path: the file; its directory exists.
-        schema: statements that make the tables of an empty database.
-        version: of that schema, from 1; another one in the file counts as damage.
+    The file is opened at the first `save`, and after each failure at the next one.
+    """
+
+    def __init__(self, path: Path, *, schema: Sequence[str], version: int, failure: str, recovery: str) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file; its directory should exist.
+            schema: statements that make the tables of an empty database.
+            version: of that schema, from 1.
+            failure: logged when the file cannot be written; `%s` for the path and for the error.
+            recovery: logged when it can be written again; `%s` for the path.
+        """
+        self.failing = False
+        """Whether the latest `save` failed."""
+        self._path = path
+        self._schema, self._version = schema, version
+        self._failure, self._recovery = failure, recovery
+        self._connection: sqlite3.Connection | None = None
+
+    def save(self, write: Callable[[sqlite3.Connection], None], *, anew: Callable[[], None]) -> bool:
+        """Write to the file; whether that worked.
+
+        Args:
+            write: writes all that the file does not have yet; called again on a new file if this one is damaged.
+            anew: called before that: the file now has nothing.
+        """
+        try:
+            try:
+                write(self._connected())
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise
+                self.close()
+                set_aside(self._path, str(error))
+                anew()
+                write(self._connected())
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            if not self.failing:
+                _log.error(self._failure, self._path, error)
+            self.failing = True
+            return False
+        if self.failing:
+            _log.warning(self._recovery, self._path)
+        self.failing = False
+        return True
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error:
+                _log.debug("%s could not be closed", self._path, exc_info=True)
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = open_database(self._path, schema=self._schema, version=self._version)
+        return self._connection
+
+
+def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3.Connection:
+    """Open a database for writing; make it where there is none.
 
     Returns:
         A connection for any thread (one at a time), in autocommit mode: `transaction` groups statements.
 
     Raises:
-        sqlite3.Error: the disk is full or read-only, or the file is damaged (`is_damage`).
+        sqlite3.Error: the disk is full or read-only; or the file is damaged (`is_damage`), which includes another
+            version of the schema.
     """
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
@@ -64,7 +128,7 @@ def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         connection.execute("PRAGMA temp_store=MEMORY")
-        # Damage that hits a text is found by nobody else; a reader shall see it, not fall over it.
+        # SQLite does not notice damage inside a text: readers get the text with replacement characters.
         connection.text_factory = _text
         if _format(connection, version) == 0:
             with transaction(connection):
@@ -73,7 +137,7 @@ def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3
                 connection.execute(f"PRAGMA user_version={version}")
     except UnicodeDecodeError as error:  # how the sqlite3 module fails to quote a broken schema
         connection.close()
-        raise DamagedError("its schema is no text") from error
+        raise DamagedError("its schema is not text") from error
     except BaseException:
         connection.close()
         raise
@@ -81,7 +145,7 @@ def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that somebody else may be writing.
+    """Open a database that another process may be writing.
 
     Raises:
         sqlite3.Error: it cannot be read.
@@ -90,8 +154,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     try:
         return _probed(uri)
     except sqlite3.OperationalError:
-        # A reader of a WAL database makes its -shm file, which a read-only directory forbids. Without a log
-        # there is nothing to share, and the file may be read as it stands.
+        # To read a WAL database, SQLite makes a -shm file, which a read-only directory forbids. Where there is no
+        # log, the file is complete and can be read without one.
         log = path.with_name(path.name + "-wal")
         if not path.exists() or (log.exists() and log.stat().st_size):
             raise
@@ -100,7 +164,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing: committed at the end, and on disk then; rolled back after an exception.
+    """A transaction: committed at the end, rolled back after an exception.
 
     Raises:
         sqlite3.Error: it could not be written; nothing of it was.
@@ -110,14 +174,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # What failed may have rolled back by itself (a full disk does).
+        # SQLite may have rolled back already (on a full disk it does).
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Rename a damaged file and its log, and say so; where even that fails, the next opening says why."""
+    """Rename a damaged file and its log, and log it. Where that fails, opening the file again says why."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside, number = path.with_name(f"{path.name}.damaged-{stamp}"), 1
     while aside.exists():
@@ -125,7 +189,7 @@ def set_aside(path: Path, why: str) -> None:
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(OSError):
             os.replace(f"{path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - a suffix after the whole name
-    _log.warning("%s is damaged (%s): it is now %s, and a new one is begun", path, why, aside.name)
+    _log.warning("%s is damaged (%s): it was renamed to %s, and a new one is begun", path, why, aside.name)
 
 
 def _format(connection: sqlite3.Connection, version: int) -> int:
@@ -144,7 +208,7 @@ def _format(connection: sqlite3.Connection, version: int) -> int:
 
 
 def _probed(uri: str) -> sqlite3.Connection:
-    """Connect, and read something: SQLite opens the file no sooner."""
+    """Connect and read something: SQLite opens the file only then."""
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
     try:

@@ -1,4 +1,4 @@
-"""The interval history: when music played, one row a finished interval, and its sums by day."""
+"""The interval history: when music played, one row per finished interval, and the sums by day."""
 
 import logging
 import sqlite3
@@ -6,24 +6,23 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
 from device.errors import OidoError
-from device.publishing.message import Message
-from device.publishing.pairs import LATEST, read_event
-from device.storage.database import is_damage, open_database, open_read_only, set_aside, transaction
+from device.publishing.payloads import EventReport
+from device.storage.database import LATEST, Database, open_read_only, transaction
 
 _log = logging.getLogger(__name__)
 
 FILE = "history.db"
-"""Its name in the state directory."""
+"""The history's name in the state directory."""
 
 MOST_INTERVALS = 500_000
-"""However long the retention: some 100 MB."""
+"""The most that are kept, however long the retention: about 100 MB."""
 
 _DAY_S = 86_400
 _UNSAVED = 10_000
@@ -39,12 +38,12 @@ _SCHEMA = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Interval:
-    """Music that played on one source. Times are seconds since the epoch."""
+    """Music that played on one source: the columns of the table. Times are seconds since the epoch."""
 
     id: str
-    """Of the event pair that said so."""
+    """Of the pair of events."""
     source: str
     started: float
     ended: float
@@ -60,25 +59,23 @@ class DailyTotal:
     """How much music one source had on one day."""
 
     day: date
-    """From one local midnight to the next: 23 or 25 hours where the clocks change."""
+    """From one local midnight to the next: 23 or 25 hours when the clocks change."""
     source: str
     music_min: float
     """Minutes."""
     intervals: int
-    """How many intervals touch the day; one that crosses midnight counts to both."""
+    """How many intervals touch the day; one that crosses midnight counts for both days."""
 
 
-def finished_interval(message: Message) -> Interval | None:
-    """The interval that a `music_stopped` message ends; None for every other message."""
-    said = read_event(message)
-    if said is None or said.report.ended is None:
+def finished_interval(report: EventReport) -> Interval | None:
+    """The interval that a `music_stopped` ends; None for a `music_started`."""
+    if report.ended is None:
         return None
-    report = said.report
     return Interval(
         id=report.id,
-        source=said.source,
+        source=report.source,
         started=report.started,
-        ended=said.report.ended,
+        ended=report.ended,
         peak=report.peak,
         mean=report.mean,
         model=report.model,
@@ -88,95 +85,68 @@ def finished_interval(message: Message) -> Interval | None:
 class History:
     """Writes intervals, each in a transaction of its own, from any thread.
 
-    Never fails: what the disk does not take waits in memory for the next one.
+    Writing never fails: what the disk does not take waits in memory for the next attempt.
     """
 
     def __init__(self, path: Path, *, retention_days: float, most: int = MOST_INTERVALS) -> None:
-        """Open the database, and make it where there is none.
+        """Open the database; make it where there is none.
 
         Args:
             path: the file; its directory should exist.
-            retention_days: an interval is forgotten once one ends that much later.
-            most: and when there are more than so many.
+            retention_days: an interval is deleted when another one ends so much later.
+            most: how many intervals are kept.
         """
-        self._path = path
         self._retention_s = retention_days * _DAY_S
         self._most = most
         self._lock = threading.Lock()
         self._unsaved: deque[Interval] = deque(maxlen=_UNSAVED)
-        self._connection: sqlite3.Connection | None = None
-        self._failing = False
+        self._database = Database(
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            failure="the history cannot be written to %s (%s): it is kept in memory until that works again; "
+            "free space there or make it writable",
+            recovery="the history is written to %s again; nothing is missing",
+        )
         with self._lock:
             self._save()
 
     def add(self, interval: Interval) -> None:
-        """Keep an interval; one of the same id is replaced."""
+        """Keep an interval; it replaces one of the same id."""
         with self._lock:
             self._unsaved.append(interval)
             self._save()
 
     def close(self) -> None:
-        """Let the file go. Idempotent."""
+        """Close the file. Idempotent."""
         with self._lock:
             if self._unsaved:
                 self._save()
-            self._disconnect()
+            self._database.close()
 
     def _save(self) -> None:
-        try:
-            try:
-                self._write()
-            except sqlite3.Error as error:
-                if not is_damage(error):
-                    raise
-                self._disconnect()
-                set_aside(self._path, str(error))
-                self._write()
-        except (sqlite3.Error, OSError) as error:
-            self._disconnect()
-            if not self._failing:
-                self._failing = True
-                _log.error(
-                    "the history cannot be written to %s (%s): it is kept in memory until that works again; "
-                    "free space there or make it writable",
-                    self._path,
-                    error,
-                )
-        else:
-            if self._failing:
-                self._failing = False
-                _log.warning("the history is written to %s again; nothing is missing", self._path)
+        self._database.save(self._write, anew=lambda: None)
 
-    def _write(self) -> None:
-        if self._connection is None:
-            self._connection = open_database(self._path, schema=_SCHEMA, version=_VERSION)
+    def _write(self, connection: sqlite3.Connection) -> None:
         if not self._unsaved:
             return
         newest = max(interval.ended for interval in self._unsaved)
-        with transaction(self._connection):
-            self._connection.executemany(
+        with transaction(connection):
+            connection.executemany(
                 "INSERT OR REPLACE INTO interval (id, source, started, ended, peak, mean, model)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((i.id, i.source, i.started, i.ended, i.peak, i.mean, i.model) for i in self._unsaved),
+                map(astuple, self._unsaved),
             )
-            self._connection.execute("DELETE FROM interval WHERE ended < ?", (newest - self._retention_s,))
-            self._connection.execute(
+            connection.execute("DELETE FROM interval WHERE ended < ?", (newest - self._retention_s,))
+            connection.execute(
                 "DELETE FROM interval WHERE row <= (SELECT max(row) FROM interval) - ?", (self._most,)
             )
         self._unsaved.clear()
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except sqlite3.Error:
-                _log.debug("%s could not be closed", self._path, exc_info=True)
-
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for `intervals`; the daemon may go on writing.
+    """A connection for `intervals`; the daemon may write meanwhile.
 
     Raises:
         OidoError: there is no history, or it cannot be read.
@@ -206,7 +176,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 def intervals(
     connection: sqlite3.Connection, *, since: float, until: float, source: str | None = None
 ) -> Iterator[Interval]:
-    """Intervals that touch [since, until), in seconds since the epoch, by start; of one source or of all."""
+    """The intervals that touch [since, until), seconds since the epoch, by start; of one source or of all."""
     rows = connection.execute(
         "SELECT id, source, started, ended, peak, mean, model FROM interval"
         " WHERE ended > ? AND started < ? AND (? IS NULL OR source = ?) ORDER BY started, row",
@@ -224,25 +194,30 @@ def intervals(
 
 
 def _interval(row: tuple[Any, ...]) -> Interval | None:
-    """The interval, unless damage to the disk has left something else in its place."""
-    id_, source, started, ended, peak, mean, model = row
-    texts = all(isinstance(text, str) for text in (id_, source, model))
-    numbers = all(isinstance(number, float) for number in (started, ended, peak, mean))
-    if not (texts and numbers and 0 <= started <= ended <= LATEST and 0 <= mean <= 1 and 0 <= peak <= 1):
-        return None
-    return Interval(id=id_, source=source, started=started, ended=ended, peak=peak, mean=mean, model=model)
+    """The interval; None where damage to the disk has left something else in its place."""
+    interval = Interval(*row)
+    texts = (interval.id, interval.source, interval.model)
+    numbers = (interval.started, interval.ended, interval.peak, interval.mean)
+    sound = (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, float) for number in numbers)
+        and 0 <= interval.started <= interval.ended <= LATEST
+        and 0 <= interval.mean <= 1
+        and 0 <= interval.peak <= 1
+    )
+    return interval if sound else None
 
 
 def daily_totals(
     found: Iterable[Interval], *, since: float, until: float, zone: tzinfo | None = None
 ) -> list[DailyTotal]:
-    """Minutes of music of each local day and source; days without music are left out.
+    """Minutes of music for each local day and source; days without music are left out.
 
     Args:
         found: the intervals.
-        since: seconds since the epoch; what lies before does not count.
-        until: what lies at or after it does not count.
-        zone: where midnight is; None: as the system's clock is set.
+        since: seconds since the epoch; earlier music does not count.
+        until: the same; music from then on does not count.
+        zone: of the midnights; None: the system's.
     """
     sums: dict[tuple[date, str], tuple[float, int]] = {}
     for interval in found:
@@ -256,10 +231,10 @@ def daily_totals(
 
 
 def split_by_day(started: float, ended: float, zone: tzinfo | None = None) -> Iterator[tuple[date, float]]:
-    """Cut a stretch at each local midnight: days in order, and the seconds on each."""
+    """Cut a stretch of time at each local midnight: the days in order, with the seconds on each."""
     while started < ended:
         day = datetime.fromtimestamp(started, zone).date()
-        # A midnight that the clocks jump over, or pass twice, is taken as the moment at which the day begins
+        # Where clocks pass midnight twice, the first counts; where they skip it, the moment of the skip does
         # (PEP 495, fold=0).
         midnight = datetime.combine(day + timedelta(days=1), time_of_day.min, tzinfo=zone).timestamp()
         end = min(ended, midnight) if midnight > started else ended

@@ -1,253 +1,198 @@
-"""Events that wait for the broker's acknowledgement, on disk: they outlive the process, and the power."""
+"""Events that wait for the broker's acknowledgement, on disk: they outlive the process and a loss of power."""
 
+import json
 import logging
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from device.publishing.message import Message
-from device.publishing.pairs import LATEST, Said, closing, read_event
-from device.storage.database import is_damage, open_database, open_read_only, set_aside, transaction
+from device.publishing.message import Message, event_message
+from device.publishing.outbox import Outbox
+from device.publishing.payloads import EventReport
+from device.storage.database import LATEST, Database, open_read_only, transaction
 
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _SCHEMA = (
-    # The row is the order. `started` holds the starts whose stop has not been said.
+    # The row is the order. `started` holds the starts that have no stop yet.
     "CREATE TABLE event (row INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload TEXT NOT NULL)",
     "CREATE TABLE started (id TEXT PRIMARY KEY, topic TEXT NOT NULL, payload TEXT NOT NULL, noted REAL NOT NULL)",
 )
 
 
-@dataclass(slots=True)
-class _Entry:
-    """One message that waits."""
-
-    message: Message
-    row: int | None
-    """Where it stands on disk; None: not there yet."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEvent:
-    """Music that started and, as far as anybody was told, still plays."""
+    """Music whose start was published and whose stop was not."""
 
-    start: Said
+    topic: str
+    report: EventReport
+    """Of the start."""
     noted: float
-    """When the start was noted, seconds since the epoch: the music was heard until then at least."""
+    """When the start was stored, seconds since the epoch: the music was heard at least until then."""
 
 
-class SqliteOutbox:
-    """An outbox that lasts: `add` returns when the message is on disk.
+class SqliteOutbox(Outbox):
+    """An outbox on disk: `add` returns when the message is there.
 
-    Everything that waits stands in memory too (about 1.2 KB an event), and the disk follows it: each write
-    brings over whatever is not there yet. So a disk that is full, read-only or gone costs durability and
-    nothing else; that is said once, and every later event tries the disk again. SQLite's errors stay inside.
+    All messages stand in memory too (about 1.2 KB each), and each write brings over what the disk does not have
+    yet. So a disk that is full, read-only or gone costs durability and nothing else. That is logged once, and
+    every later event tries the disk again. SQLite's errors stay inside.
 
-    An acknowledgement is committed but not waited for: lost with the power, it costs a repetition with the
-    same id, and a broker that returns after hours is served many times faster.
+    An acknowledgement is committed, but not waited for: if a loss of power undoes it, the event is sent again with
+    the same id. In return a broker that comes back after hours is served many times faster.
 
-    Adding and acknowledging are safe from any thread: a publisher that is being replaced may overlap the next.
+    `add` and `acknowledge` may be called from any thread: a publisher that is being replaced may overlap the next.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        """Take up what waited when the last process ended.
+        """Load what waited when the last process ended.
 
         Args:
             path: the database; its directory should exist.
             limit: how many messages are kept.
         """
-        if limit < 1:
-            raise ValueError(f"an outbox for {limit} messages keeps nothing")
+        super().__init__(limit)
         self._path = path
-        self._limit = limit
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._rows: dict[int, int] = {}
+        """Where each message stands on disk, by key."""
         self._unsaved: dict[int, None] = {}
-        """Keys of entries that are not on disk; always the last ones."""
+        """Keys of messages that are not on disk; always the last ones."""
         self._gone: list[int] = []
-        """Rows that are still on disk though nobody needs them."""
-        self._open: dict[str, tuple[Message, float]] = {}
-        """Starts without a stop, by id, and when they were noted."""
+        """Rows on disk that are no longer needed."""
+        self._open: dict[str, OpenEvent] = {}
+        """By id."""
         self._open_changed = False
-        self._next_key = 1
-        self._dropped = 0
         self._loaded = False
-        self._failing = False
-        self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._database = Database(
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            failure="events cannot be written to %s (%s): they are kept in memory only, and a loss of power would "
+            "lose them; free space there or make it writable, and oido goes on using it by itself",
+            recovery="events are kept in %s again; none was lost",
+        )
         with self._lock:
             self._save()
 
     @property
-    def dropped(self) -> int:
-        """Messages given up because the outbox was full."""
-        return self._dropped
-
-    @property
     def lasting(self) -> bool:
-        """Whether what waits now outlives the process: the disk takes it."""
-        return not self._failing
+        """Whether the messages outlive the process: the disk takes them."""
+        return not self._database.failing
 
     def add(self, message: Message) -> int:
-        """Keep a message behind all others, giving up the oldest if there is no room; return its key.
-
-        With a start, what is needed to close it later is kept; a stop of the same id removes that again.
-        """
-        said = read_event(message)
+        """As `Outbox.add`. A start is also noted as open, until its stop is added."""
+        report = message.report
         with self._lock:
-            key = self._append(_Entry(message, None))
+            key = self._append(message)
             self._unsaved[key] = None
-            if said is not None and said.report.event_type == "music_started":
-                self._open[said.report.id] = (message, time.time())
+            if report is not None and report.event_type == "music_started":
+                self._open[report.id] = OpenEvent(topic=message.topic, report=report, noted=time.time())
                 self._open_changed = True
-            elif said is not None and said.report.id in self._open:
-                del self._open[said.report.id]
+            elif report is not None and self._open.pop(report.id, None) is not None:
                 self._open_changed = True
             self._make_room()
             self._save()
         return key
 
-    def pending(self) -> Iterator[tuple[int, Message]]:
-        """The messages that wait, with their keys, oldest first; do not change it meanwhile."""
-        return ((key, entry.message) for key, entry in self._entries.items())
-
     def acknowledge(self, key: int) -> None:
-        """Forget a message; one that was given up meanwhile is no error."""
+        """Forget a message; one that was dropped meanwhile is no error."""
         with self._lock:
-            if key in self._entries:
+            if key in self._messages:
                 self._forget(key)
                 self._save(wait=False)
 
     def open_events(self) -> tuple[OpenEvent, ...]:
         """The starts without a stop, in order."""
-        found = ((read_event(message), noted) for message, noted in self._open.values())
-        return tuple(OpenEvent(start=start, noted=noted) for start, noted in found if start is not None)
+        return tuple(self._open.values())
 
     def close_event(self, event: OpenEvent, ended: float) -> Message:
-        """Add the stop that an open event never had; return it."""
-        stop = closing(event.start, ended)
-        self.add(stop)
-        return stop
+        """Add the missing stop of an open event, not earlier than its start; return it."""
+        started = event.report.started
+        ended = max(started, ended)
+        stop = replace(event.report, event_type="music_stopped", ended=ended, duration_s=ended - started)
+        message = event_message(event.topic, stop)
+        self.add(message)
+        return message
 
     def close(self) -> None:
-        """Let the file go; what is added or acknowledged afterwards changes memory only. Idempotent."""
+        """Close the file. Later calls of `add` and `acknowledge` change memory only. Idempotent."""
         with self._lock:
             self._save()
             self._closed = True
-            self._disconnect()
-
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return len(self._entries)
-
-    def _append(self, entry: _Entry) -> int:
-        key = self._next_key
-        self._next_key += 1
-        self._entries[key] = entry
-        return key
-
-    def _make_room(self) -> None:
-        while len(self._entries) > self._limit:
-            self._forget(next(iter(self._entries)))
-            self._dropped += 1
+            self._database.close()
 
     def _forget(self, key: int) -> None:
-        row = self._entries.pop(key).row
+        super()._forget(key)
         self._unsaved.pop(key, None)
+        row = self._rows.pop(key, None)
         if row is not None:
             self._gone.append(row)
 
     def _save(self, *, wait: bool = True) -> None:
-        """Bring the disk up to date, whatever is missing there; a failure is said once and changes nothing.
+        """Write what the disk does not have yet.
 
         Args:
-            wait: until it is on the platter, and not only in the kernel's hands.
+            wait: for the disk itself; otherwise the kernel writes it in its own time.
         """
         if self._closed:
             return
-        try:
-            try:
-                self._write(wait=wait)
-            except sqlite3.Error as error:
-                if not is_damage(error):
-                    raise
-                self._begin_anew(str(error))
-                self._write(wait=True)
-        except (sqlite3.Error, OSError) as error:
-            self._disconnect()
-            if not self._loaded:
-                self._load_what_can_be_read()
-            if not self._failing:
-                self._failing = True
-                _log.error(
-                    "events cannot be written to %s (%s): they are kept in memory only, and a loss of power would "
-                    "lose them; free space there or make it writable, and oido goes on using it by itself",
-                    self._path,
-                    error,
-                )
-        else:
-            if self._failing:
-                self._failing = False
-                _log.warning("events are kept in %s again; none was lost", self._path)
+        saved = self._database.save(lambda connection: self._write(connection, wait=wait), anew=self._begin_anew)
+        if not (saved or self._loaded):
+            self._load_what_can_be_read()
 
-    def _write(self, *, wait: bool) -> None:
-        if self._connection is None:
-            self._connection = open_database(self._path, schema=_SCHEMA, version=_VERSION)
+    def _write(self, connection: sqlite3.Connection, *, wait: bool) -> None:
         if not self._loaded:
-            self._load(self._connection)
+            self._load(connection)
         if not (self._unsaved or self._gone or self._open_changed):
             return
-        connection, rows = self._connection, dict[int, int | None]()
+        rows = dict[int, int]()
         wait = wait or bool(self._unsaved) or self._open_changed
         connection.execute(f"PRAGMA synchronous={'FULL' if wait else 'NORMAL'}")
         with transaction(connection):
             connection.executemany("DELETE FROM event WHERE row = ?", ((row,) for row in self._gone))
             for key in self._unsaved:
-                message = self._entries[key].message
+                message = self._messages[key]
                 added = connection.execute(
                     "INSERT INTO event (topic, payload) VALUES (?, ?)", (message.topic, message.payload)
                 )
-                rows[key] = added.lastrowid
+                rows[key] = added.lastrowid or 0
             if self._open_changed:
                 connection.execute("DELETE FROM started")
-                connection.executemany(
-                    "INSERT INTO started VALUES (?, ?, ?, ?)",
-                    ((id_, each.topic, each.payload, noted) for id_, (each, noted) in self._open.items()),
-                )
-        for key, row in rows.items():
-            self._entries[key].row = row
+                connection.executemany("INSERT INTO started VALUES (?, ?, ?, ?)", self._started_rows())
+        self._rows |= rows
         self._unsaved.clear()
         self._gone.clear()
         self._open_changed = False
 
+    def _started_rows(self) -> Iterator[tuple[str, str, str, float]]:
+        for id_, event in self._open.items():
+            yield id_, event.topic, event_message(event.topic, event.report).payload, event.noted
+
     def _load(self, connection: sqlite3.Connection) -> None:
-        """Put what the disk holds in front of what memory does."""
+        """Put what the disk holds in front of what memory holds."""
         rows = connection.execute("SELECT row, topic, payload FROM event ORDER BY row").fetchall()
         opened = connection.execute("SELECT topic, payload, noted FROM started ORDER BY noted").fetchall()
         self._loaded = True
-        newer = list(self._entries)
+        newer = list(self._messages)
         for row, topic, payload in rows:
             message = _event(topic, payload)
-            if message is not None:
-                self._append(_Entry(message, row))
-            else:
+            if message is None:
                 self._gone.append(row)
+            else:
+                self._rows[self._append(message)] = row
         for key in newer:
-            self._entries.move_to_end(key)
+            self._messages.move_to_end(key)
         if self._gone:
             _log.warning("%s: %d events are unreadable and were removed", self._path, len(self._gone))
-        older = {}
-        for topic, payload, noted in opened:
-            message = _event(topic, payload)
-            said = None if message is None else read_event(message)
-            if message is not None and said is not None and isinstance(noted, float) and 0 <= noted <= LATEST:
-                older[said.report.id] = (message, noted)
-        self._open = older | self._open
+        older = (_open_event(*row) for row in opened)
+        self._open = {event.report.id: event for event in older if event is not None} | self._open
         dropped = self._dropped
         self._make_room()
         if self._dropped > dropped:
@@ -259,7 +204,7 @@ class SqliteOutbox:
             )
 
     def _load_what_can_be_read(self) -> None:
-        """Where the disk takes no writes, what waits there can still be published."""
+        """Where the disk takes no writes, the events on it can still be published."""
         try:
             connection = open_read_only(self._path)
         except (sqlite3.Error, OSError):
@@ -271,30 +216,45 @@ class SqliteOutbox:
         finally:
             connection.close()
 
-    def _begin_anew(self, why: str) -> None:
-        """The file turned out to be damaged while in use: memory still has all that it held."""
-        self._disconnect()
-        set_aside(self._path, why)
-        for entry in self._entries.values():
-            entry.row = None
-        self._unsaved = dict.fromkeys(self._entries)
+    def _begin_anew(self) -> None:
+        """The file was damaged while in use: memory still has all that it held."""
+        self._rows.clear()
+        self._unsaved = dict.fromkeys(self._messages)
         self._gone.clear()
         self._open_changed = True
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except sqlite3.Error:
-                _log.debug("%s could not be closed", self._path, exc_info=True)
-
 
 def _event(topic: object, payload: object) -> Message | None:
-    """The message, unless damage to the disk has left something else in its place."""
+    """The message; None where damage to the disk has left something else in its place."""
     if not (isinstance(topic, str) and isinstance(payload, str)):
         return None
     try:
         return Message(topic, payload, qos=1, retain=False, coalesce=False)
     except ValueError:
         return None
+
+
+def _open_event(topic: object, payload: object, noted: object) -> OpenEvent | None:
+    """The start; None where damage to the disk has changed it."""
+    message = _event(topic, payload)
+    if message is None or not isinstance(noted, float):
+        return None
+    try:
+        fields = json.loads(message.payload)
+        report = EventReport(
+            event_type="music_started",
+            started=datetime.fromisoformat(fields["started"]).timestamp(),
+            ended=None,
+            duration_s=None,
+            **{key: fields[key] for key in ("id", "peak", "mean", "node", "source", "model")},
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    sound = (
+        isinstance(report.id, str)
+        and isinstance(report.model, str)
+        and message.topic.split("/")[1:] == [report.node, report.source, "event"]
+        and all(0 <= seconds <= LATEST for seconds in (report.started, noted))
+        and all(type(score) in (int, float) and 0 <= score <= 1 for score in (report.peak, report.mean))
+    )
+    return OpenEvent(topic=message.topic, report=report, noted=noted) if sound else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from device.configuration.settings import Config, HistoryConfig
 from device.errors import ConfigurationError, OidoError
 from device.storage.history import FILE as HISTORY_FILE
-from device.storage.history import History, finished_interval
+from device.storage.history import History
 from device.storage.journal import Journal
 from device.storage.last_heard import LastHeard, read_last_heard
 from device.storage.sqlite_outbox import SqliteOutbox
@@ -105,12 +105,13 @@ class State:
         if self._settings.history is not None:
             days = self._settings.history.retention_days
             self._history = History(directory / HISTORY_FILE, retention_days=days)
+        runtime = runtime_directory(environment)
         if self._settings.events is not None:
-            runtime = runtime_directory(environment)
             self.outbox = SqliteOutbox(directory / OUTBOX_FILE, self._settings.events)
-            self._close_what_is_open(self.outbox, runtime)
             self._last_heard = LastHeard(runtime, node=config.node.name)
         self.journal = Journal(history=self._history, last_heard=self._last_heard)
+        if self.outbox is not None:
+            _close_what_is_open(self.outbox, self.journal, runtime)
 
     def must_fit(self, config: Config) -> None:
         """Refuse settings that this state was not opened with.
@@ -133,19 +134,17 @@ class State:
             os.close(self._lock)
             self._lock = None
 
-    def _close_what_is_open(self, outbox: SqliteOutbox, runtime: Path | None) -> None:
-        """The last process was killed, or lost its power, while music was on."""
-        for event in outbox.open_events():
-            said = event.start
-            heard = read_last_heard(runtime, node=said.topics.node, source=said.source, event_id=said.report.id)
-            if heard is None:
-                late = event.noted - said.report.started > DETECTED_WITHIN_S
-                heard = said.report.started if late else event.noted
-            message = outbox.close_event(event, heard)
-            interval = finished_interval(message)
-            if self._history is not None and interval is not None:
-                self._history.add(interval)
-            _log.warning("%s: the last run ended while music was on; that music is ended now", said.source)
+
+def _close_what_is_open(outbox: SqliteOutbox, journal: Journal, runtime: Path | None) -> None:
+    """End the music that was on when the last process was killed or lost its power."""
+    for event in outbox.open_events():
+        start = event.report
+        heard = read_last_heard(runtime, node=start.node, source=start.source, event_id=start.id)
+        if heard is None:
+            late = event.noted - start.started > DETECTED_WITHIN_S
+            heard = start.started if late else event.noted
+        journal.said(outbox.close_event(event, heard))
+        _log.warning("%s: the last run ended while music was on; that music is ended now", start.source)
 
 
 def _settings(config: Config, environment: Mapping[str, str]) -> _Settings:

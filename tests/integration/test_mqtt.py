@@ -91,13 +91,15 @@ def test_a_late_subscriber_sees_the_state(mosquitto: Mosquitto, subscribe: Subsc
         duration_s=None,
         peak=0.9,
         mean=0.9,
+        node="attic",
+        source="mic",
         model="logistic",
     )
     said = state_messages(TOPICS, "mic", report)
     with publisher_of(mosquitto.config()) as publisher:
         for message in said:
             publisher.publish(message)
-        publisher.publish(event_message(TOPICS, "mic", start))
+        publisher.publish(event_message(TOPICS.event("mic"), start))
         assert publisher.drain(DEADLINE_S)
         late = subscribe(mosquitto.port)
         assert eventually(lambda: len(late.received) >= 4)

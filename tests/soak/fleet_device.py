@@ -35,10 +35,11 @@ class Settings:
     seed: int
 
 
-class NotingOutbox:
+class NotingOutbox(Outbox):
     """The device's own outbox; notes when the broker has acknowledged which event."""
 
     def __init__(self, inner: Outbox) -> None:
+        super().__init__(1)  # nothing waits here: everything is the inner one's
         self.acknowledged: dict[str, float] = {}
         """By payload."""
         self._inner = inner

@@ -521,7 +521,7 @@ class Kinds:
         outbox = SqliteOutbox(path, 50)
         for opened in outbox.open_events():
             outbox.close_event(opened, opened.noted)
-        message = event_message(Topics("oido", "n"), "s", _report(7))
+        message = event_message("oido/n/s/event", _report(7))
         outbox.add(message)
         outbox.acknowledge(next(key for key, _ in outbox.pending()))
         outbox.add(message)
@@ -613,12 +613,10 @@ def make_samples(folder: Path) -> None:
         ):
             path = folder / f"payload.{schema.stem}.{number}"
             path.write_text(json.dumps(example_payload), encoding="utf-8")
-    (folder / "payload.event").write_text(
-        event_message(Topics("oido", "n"), "s", _report(0)).payload, encoding="utf-8"
-    )
+    (folder / "payload.event").write_text(event_message("oido/n/s/event", _report(0)).payload, encoding="utf-8")
     outbox = SqliteOutbox(folder / "outbox.db", 100)
     for number in range(12):
-        outbox.add(event_message(Topics("oido", "n"), "s", _report(number)))
+        outbox.add(event_message("oido/n/s/event", _report(number)))
     outbox.close()
     history = History(folder / "history.db", retention_days=400)
     for number in range(12):
@@ -645,6 +643,8 @@ def _report(number: int) -> EventReport:
         duration_s=None,
         peak=0.9,
         mean=0.8,
+        node="n",
+        source="s",
         model="logistic",
     )
 

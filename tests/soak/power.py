@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from device.publishing.message import Message
-from device.publishing.outbox import MemoryOutbox, Outbox
+from device.publishing.outbox import Outbox
 from device.storage.sqlite_outbox import SqliteOutbox
 
 LIMIT = 40
@@ -50,7 +50,7 @@ def waiting(outbox: Outbox) -> list[str]:
 
 def expected(before: list[str], seed: int, *, added: int, told: int) -> tuple[list[str], list[str], int]:
     """What waits after the steps that were told, and after one more; and how many were ever added then at most."""
-    model = MemoryOutbox(LIMIT)
+    model = Outbox(LIMIT)
     for payload in before:
         model.add(Message("oido/n/s/event", payload, qos=1, retain=False, coalesce=False))
     walk = steps(model, seed, added=added)
