@@ -11,7 +11,7 @@ import pytest
 from documented_fleet import PAGE, ROOT, block
 
 from device.monitoring.metrics import Figures, SourceFigures, render
-from device.monitoring.tally import Tally
+from device.monitoring.vitals import Counts
 from device.publishing.discovery import discovery_message
 from device.publishing.message import Topics
 from device.publishing.payloads import DeviceInfo
@@ -56,8 +56,8 @@ def test_the_queries_answer_on_postgresql(tmp_path: Path) -> None:
     script = [
         block("the view leaves out what came twice"),
         ROWS,
-        block("Minutes of music a day and source"),
-        block("Sources not heard of"),
+        block("Minutes of music per day and source"),
+        block("Sources that sent nothing"),
         block("What plays now"),
     ]
     file = tmp_path / "page.sql"
@@ -107,7 +107,7 @@ def test_telegraf_reads_the_fields_that_there_are() -> None:
 
 def test_the_alerts_watch_metrics_that_there_are() -> None:
     """Every `oido_` name of the rules is one that a device serves."""
-    source = SourceFigures(name="room", tally=Tally(), music="ON")
+    source = SourceFigures(name="room", counts=Counts(), music="ON")
     figures = Figures(
         version="1",
         python="3",
@@ -120,6 +120,6 @@ def test_the_alerts_watch_metrics_that_there_are() -> None:
         sources=[source],
     )
     served = set(re.findall(r"^# TYPE (\w+)", render(figures), re.MULTILINE))
-    watched = set(re.findall(r"\boido_\w+", block("By Prometheus")))
+    watched = set(re.findall(r"\boido_\w+", block("For Prometheus")))
     assert watched
     assert watched <= served
