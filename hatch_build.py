@@ -1,8 +1,8 @@
-"""Compiles the front end's transform (spectra.c) into the wheel, where there is a C compiler.
+"""Compiles the front end's transform (spectra.c) into the wheel if there is a C compiler.
 
-The compiler is the one that CC names, or cc. Without one, or with CC=none, the wheel is made without it, for any
-machine, and the device computes the same with numpy in twice the time. For another machine, CC names a
-compiler for it, and _PYTHON_HOST_PLATFORM, which Python itself reads, the machine (`linux-aarch64`).
+The compiler is CC, or cc. Without one, or with CC=none, the wheel is for any machine, and the device computes the
+same with numpy in twice the time. To build for another machine, set CC to a compiler for it and
+_PYTHON_HOST_PLATFORM, which Python itself reads, to the machine (`linux-aarch64`).
 """
 
 import os
@@ -19,16 +19,16 @@ from packaging.tags import platform_tags
 SOURCE, LIBRARY = "device/hearing/front_end/spectra.c", "device/hearing/front_end/_spectra.so"
 
 OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-fPIC", "-shared", "-s"]
-"""Nobody reads errno or floating-point exceptions, and without them square roots are vectors too. Nothing like
--march=native: a wheel may be used on another machine than it was built on, and spectra.c asks what the processor
-can do. No vector is passed to a function that is not inlined, so psABI's warning is about nothing."""
+"""Nobody reads errno or floating-point exceptions, and without them the compiler vectorises square roots too.
+No -march=native: a wheel may run on another machine than it was built on, and spectra.c asks what the processor
+can do. psABI's warning does not apply: every function that takes a vector is inlined."""
 
 
 class CompilingHook(BuildHookInterface):  # type: ignore[type-arg]
-    """hatchling's, by its name in pyproject.toml."""
+    """The hook `custom` of pyproject.toml."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and say in the wheel's name for which machines it is then."""
+        """Compile, and name the machine in the wheel's tag."""
         root = Path(self.root)
         if version == "editable":
             self._compile(root / SOURCE, root / LIBRARY)
@@ -41,7 +41,7 @@ class CompilingHook(BuildHookInterface):  # type: ignore[type-arg]
             build_data["force_include"][str(library)] = LIBRARY
 
     def finalize(self, version: str, _build_data: dict[str, Any], _artifact_path: str) -> None:
-        """Remove what was compiled: it is in the wheel."""
+        """Remove the temporary folder: the library is in the wheel."""
         if version != "editable":
             shutil.rmtree(self._folder)
 
@@ -66,5 +66,5 @@ class CompilingHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def _platform() -> str:
-    """This machine's, as pip calls it, without a promise about which versions of Linux it fits."""
+    """The tag of pip for this machine, without a promise about the C library (manylinux)."""
     return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))

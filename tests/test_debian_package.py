@@ -1,5 +1,6 @@
-"""packaging/deb: what the package says and holds. `packaging/deb/test`, with root and a network, installs it."""
+"""packaging/deb: the content of the package. `packaging/deb/test` installs it; that needs root and a network."""
 
+import gzip
 import os
 import re
 import shutil
@@ -34,18 +35,18 @@ class Package:
     """By path, without the leading `./`."""
 
     def text(self, path: str) -> str:
-        """What a file says; `DEBIAN/...` are dpkg's."""
+        """A file's content; `DEBIAN/...` are the control files."""
         return (self.root / path).read_text(encoding="utf-8")
 
     def field(self, name: str) -> str:
-        """One of the control file."""
+        """A field of the control file."""
         return subprocess.run(
             ["dpkg-deb", "--field", str(self.path), name], check=True, capture_output=True, text=True
         ).stdout.strip()
 
 
 def distribution(library: Path, name: str, version: str, *requires: str) -> None:
-    """Install a wheel's worth of nothing."""
+    """Install a wheel with empty files."""
     files = (f"{name}/__init__.py", f"{name}/tests/test_it.py", f"{name}-{version}.dist-info/licenses/LICENSE")
     metadata = f"{name}-{version}.dist-info/METADATA"
     for file in (*files, metadata):
@@ -60,7 +61,7 @@ def distribution(library: Path, name: str, version: str, *requires: str) -> None
 
 
 def script(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run one of packaging/deb."""
+    """Run a script of packaging/deb."""
     command = [str(DEB / name), *map(str, arguments)]
     environment = {**os.environ, "PYTHON": sys.executable, "SOURCE_DATE_EPOCH": str(SECONDS)}
     if name.endswith(".py"):
@@ -70,7 +71,7 @@ def script(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[st
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """In place of the dependencies, which are 110 MB."""
+    """A folder with one tiny library instead of the dependencies, which are 110 MB."""
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
         pytest.skip("this Python has no pip (python -m ensurepip)")
     folder = tmp_path_factory.mktemp("library")
@@ -79,7 +80,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(folder: Path, library: Path) -> Path:
-    """The package for a Raspberry Pi, made on any machine."""
+    """Build the package for a Raspberry Pi; any machine can."""
     done = script("build", "--arch", "arm64", "--python", "3.11", "--out", folder, "--library", library)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
@@ -107,7 +108,7 @@ def test_it_is_named_as_debian_names_packages(package: Package) -> None:
 
 
 def test_it_wants_the_python_that_its_libraries_were_built_for(package: Package) -> None:
-    """No older one and no newer one."""
+    """No older and no newer one."""
     depends = package.field("Depends").split(", ")
     # The unit reloads with /bin/kill, which is procps's.
     assert {"python3 (>= 3.11)", "python3 (<< 3.12)", "libportaudio2", "procps"} <= set(depends)
@@ -137,7 +138,7 @@ def test_it_installs_the_program_its_models_and_what_it_needs(package: Package) 
     shutil.which("aarch64-linux-gnu-gcc") is None, reason="there is no compiler for ARM (gcc-aarch64-linux-gnu)"
 )
 def test_the_compiled_front_end_is_for_the_packages_architecture(package: Package) -> None:
-    """Not for that of the machine that built it."""
+    """Not for the machine that built it."""
     library = package.root / "usr/lib/oido/device/hearing/front_end/_spectra.so"
     assert library.read_bytes()[18:20] == (183).to_bytes(2, "little")  # EM_AARCH64 of elf.h
 
@@ -151,7 +152,7 @@ def test_it_leaves_out_what_no_device_needs(package: Package, pattern: str) -> N
 
 
 def test_its_configuration_is_accepted(package: Package) -> None:
-    """It listens to the default microphone and speaks to a broker on the same machine."""
+    """It takes the default microphone and a broker on the same machine."""
     config = load(package.root / "etc/oido/config.toml", {})
     (source,) = config.source
     assert (source.kind, source.device, config.mqtt.host) == ("microphone", None, "127.0.0.1")
@@ -159,7 +160,7 @@ def test_its_configuration_is_accepted(package: Package) -> None:
 
 
 def test_its_service_is_the_projects(package: Package) -> None:
-    """Every setting of systemd/oido.service, and only the program is another."""
+    """Every setting of systemd/oido.service; only the program and its documentation differ."""
     ours = (ROOT / "systemd/oido.service").read_text(encoding="utf-8").partition("[Unit]\n")[2].splitlines()
     installed = package.text("usr/lib/systemd/system/oido.service").partition("[Unit]\n")[2].splitlines()
     assert set(installed) ^ set(ours) == {
@@ -171,8 +172,11 @@ def test_its_service_is_the_projects(package: Package) -> None:
 
 def test_it_brings_completion_and_a_manual_page(package: Package) -> None:
     """Where bash and man look for them."""
-    assert "complete -F" in package.text("usr/share/bash-completion/completions/oido")
-    assert "usr/share/man/man1/oido.1.gz" in package.members
+    completion = package.text("usr/share/bash-completion/completions/oido")
+    assert re.search(r"^complete .*oido$", completion, re.MULTILINE)
+    page = gzip.decompress((package.root / "usr/share/man/man1/oido.1.gz").read_bytes())
+    assert b'.TH OIDO "1" "2027-01-15"' in page
+    assert b"/etc/oido/config.toml" in page
 
 
 def test_its_copyright_names_recordings_and_libraries(package: Package) -> None:
@@ -191,7 +195,7 @@ def test_its_copyright_names_recordings_and_libraries(package: Package) -> None:
 
 @pytest.mark.parametrize("name", ["postinst", "prerm", "postrm"])
 def test_its_scripts_are_for_any_shell_and_stop_at_an_error(package: Package, name: str) -> None:
-    """`sh -n` reads them, and nothing was left to be filled in."""
+    """`sh -n` accepts them, and every @NAME@ is replaced."""
     text = package.text(f"DEBIAN/{name}")
     assert text.startswith("#!/bin/sh\nset -e\n")
     assert "@" not in text
@@ -220,7 +224,7 @@ def test_a_wrong_argument_is_refused(arguments: tuple[str, ...], sentence: str) 
 
 
 def test_pruning_keeps_licences(tmp_path: Path) -> None:
-    """Whatever they are called; and no folder stays empty."""
+    """Whatever their names; and no empty folder is left."""
     for name in ("some/LICENSE.h", "some/tests/test_it.py", "some/code.py", "some/code.h", "export/cli.py"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -241,7 +245,7 @@ def test_pruning_keeps_licences(tmp_path: Path) -> None:
     ],
 )
 def test_the_target_decides_what_is_needed(library: Path, tmp_path: Path, requirement: str, said: str) -> None:
-    """Not the machine that builds: here for arm64 and Python 3.13."""
+    """Not the machine that builds. The target here: arm64 and Python 3.13."""
     shutil.copytree(library, tmp_path, dirs_exist_ok=True)
     distribution(tmp_path, "oido", "1.0", requirement)
     done = script("closure.py", tmp_path, "arm64", "3.13")

@@ -1,4 +1,4 @@
-"""The wheel: what a plain install brings, and that it hears with nothing else around."""
+"""The wheel: what a plain install contains, and that it works with nothing else around."""
 
 import json
 import os
@@ -22,7 +22,7 @@ COMPILED = "device/hearing/front_end/_spectra.so"
 
 
 def build(folder: Path, **environment: str) -> tuple[Path, str]:
-    """The project's wheel, and what was said while it was built."""
+    """The project's wheel, and what the build printed."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     environment = {**os.environ, **environment}
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment)
@@ -48,7 +48,7 @@ def test_the_wheel_carries_what_the_device_needs(wheel: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler (apt install gcc)")
 def test_the_wheel_is_for_this_machine_where_there_is_a_compiler(tmp_path: Path) -> None:
-    """With any Python: the compiled transform does not know of Python."""
+    """And for any Python: the compiled transform does not depend on it."""
     built, _ = build(tmp_path, CC="cc")
     assert built.name.startswith(f"oido-{__version__}-py3-none-")
     assert sysconfig.get_platform().replace("-", "_").replace(".", "_") in built.name
@@ -75,7 +75,7 @@ def test_the_wheel_for_a_pi_is_made_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_without_a_compiler_the_wheel_is_for_any_machine(tmp_path: Path, compiler: str, warning: str) -> None:
-    """And the build says that it goes on without, unless that was asked for."""
+    """The build warns, unless CC=none asked for it."""
     built, said = build(tmp_path, CC=compiler)
     assert built.name == f"oido-{__version__}-py3-none-any.whl"
     assert COMPILED not in zipfile.ZipFile(built).namelist()
@@ -99,16 +99,16 @@ def test_an_installed_wheel_hears(wheel: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["music"] is True
 
 
-def test_a_plain_install_brings_nothing_for_training() -> None:
-    """No framework, no scikit-learn, no broker: a Pi's card stays small."""
+def test_a_plain_install_brings_only_what_the_device_needs() -> None:
+    """No framework, no scikit-learn, no broker, no maker of documents: a Pi's card stays small."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = " ".join(project["dependencies"])
-    for heavy in ("tensorflow", "scikit-learn", "skl2onnx", "matplotlib", "amqtt", "tqdm"):
+    for heavy in ("tensorflow", "scikit-learn", "skl2onnx", "matplotlib", "amqtt", "tqdm", "shtab", "manpage"):
         assert heavy not in needed
 
 
 def test_the_tests_train_on_the_pythons_that_tensorflow_has_wheels_for() -> None:
-    """And can be installed on newer ones; what they train with is what `oido[compare]` brings."""
+    """`dev` installs on newer ones too, and brings what `oido[compare]` brings."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     asked = {extra: [Requirement(line) for line in lines] for extra, lines in extras.items()}
     # hatchling takes such names apart, and forgets their markers.

@@ -1,9 +1,9 @@
-"""Proves of a folder of installed wheels that the target finds there all it needs, and nothing else.
+"""Checks that a folder of installed wheels has everything that the target needs, and nothing else.
 
 python closure.py LIBRARY ARCHITECTURE PYTHON
 
-pip decides what is needed by the machine that it runs on, even when it installs for another one; so this goes
-through every requirement again, as the target would. Needs pip.
+pip decides by the machine that it runs on what is needed, even when it installs for another one. So this reads
+every requirement again, with the markers of the target. Needs pip.
 """
 
 # ruff: noqa: INP001 - a script
@@ -18,11 +18,11 @@ from pip._vendor.packaging.requirements import Requirement
 from pip._vendor.packaging.utils import canonicalize_name
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-"""Debian's architectures, and what `platform.machine()` says there."""
+"""Debian's architectures, and what `platform.machine()` returns on each."""
 
 
 def environment(architecture: str, python: str) -> dict[str, str]:
-    """Markers of the target (packaging.python.org, dependency specifiers)."""
+    """The values of markers on the target (packaging.python.org, dependency specifiers)."""
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{python}.0",
@@ -39,12 +39,12 @@ def environment(architecture: str, python: str) -> dict[str, str]:
 
 
 def wrong(installed: dict[str, Distribution], root: str, target: dict[str, str]) -> Iterator[str]:
-    """Sentences on what is missing, of a wrong version, or there for no reason.
+    """One sentence for each distribution that is missing, has the wrong version, or is not needed.
 
     Args:
         installed: by canonical name.
-        root: the name that everything is there for.
-        target: its markers.
+        root: the distribution whose requirements are followed.
+        target: the values of markers.
     """
     needed = {root}
     waiting = [root]

@@ -1,8 +1,8 @@
-"""Prints the copyright file of the package, machine-readable (DEP-5): what is ours, then each bundled library.
+"""Prints the copyright file of the package (DEP-5): oido itself, then each bundled library.
 
 python licences.py LIBRARY
 
-LIBRARY is a folder of installed wheels that still has their records.
+LIBRARY is a folder of installed wheels with their RECORD files.
 """
 
 # ruff: noqa: INP001 - a script
@@ -19,7 +19,7 @@ _CLASSIFIED = "License :: OSI Approved :: "
 
 
 def stanza(library: Path, distribution: Distribution, tops: list[str]) -> str:
-    """One library: its files, who wrote it, under what licence, and where in the package that stands.
+    """The paragraph of one library: its files, its authors, its licence, and where the package has its text.
 
     Args:
         library: the folder of installed wheels.
@@ -60,7 +60,7 @@ def _field(distribution: Distribution, name: str) -> str:
 
 
 def _licence(distribution: Distribution) -> str:
-    """As the wheel states it, in one line."""
+    """The licence as the wheel states it, in one line."""
     classified = [
         each.removeprefix(_CLASSIFIED)
         for each in distribution.metadata.get_all("Classifier") or ()
@@ -73,10 +73,10 @@ def _licence(distribution: Distribution) -> str:
 
 
 def owners(library: Path) -> Iterator[tuple[Distribution, list[str]]]:
-    """Each library but oido, with the files and folders that it installed.
+    """Each library except oido, with the files and folders that it installed.
 
     Raises:
-        SystemExit: nobody owns a file.
+        SystemExit: a file belongs to no library.
     """
     found = {each.metadata["Name"].lower(): each for each in distributions(path=[str(library)])}
     owned: dict[str, list[str]] = {name: [] for name in found}
@@ -90,12 +90,12 @@ def owners(library: Path) -> Iterator[tuple[Distribution, list[str]]]:
 
 
 def _is_of(top: str, distribution: Distribution) -> bool:
-    """By the record of what it installed."""
+    """Whether its RECORD has a path there."""
     return any(path.parts[0] == top for path in distribution.files or ())
 
 
 def main(library: Path) -> None:
-    """Print it."""
+    """Print the whole file."""
     print(Path(__file__).with_name("copyright").read_text(encoding="utf-8").rstrip())  # noqa: T201 - a script
     for distribution, tops in owners(library):
         print(f"\n{stanza(library, distribution, tops).rstrip()}")  # noqa: T201 - a script

@@ -1,8 +1,8 @@
-"""Removes from a folder of installed wheels what the device never loads.
+"""Removes the files that the device never loads from a folder of installed wheels.
 
 python prune.py LIBRARY
 
-What that is stands in unneeded.txt, beside this.
+unneeded.txt names them.
 """
 
 # ruff: noqa: INP001 - a script
@@ -17,13 +17,13 @@ _LICENCE = re.compile(r"(licen[cs]e|copying|notice|authors|thirdparty)", re.IGNO
 
 
 def patterns(text: str) -> list[str]:
-    """The lines that say something."""
+    """The lines that hold a pattern, without comments."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
 def is_unneeded(path: str, unneeded: Iterable[str]) -> bool:
-    """Whether a file, named from the library's root, can go. A licence never can, unless it is of what goes."""
+    """Whether a file can go; `path` is relative to the library. A licence stays unless its whole folder goes."""
     hits = [pattern for pattern in unneeded if fnmatchcase(path, pattern)]
     if _LICENCE.search(path.rpartition("/")[2]):
         return any(hit.endswith("/*") and not hit.startswith("*") for hit in hits)
@@ -31,9 +31,9 @@ def is_unneeded(path: str, unneeded: Iterable[str]) -> bool:
 
 
 def prune(library: Path, unneeded: Iterable[str]) -> None:
-    """Remove those files, and the folders that are empty then."""
+    """Remove those files, and then the empty folders."""
     unneeded = list(unneeded)
-    for path in sorted(library.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+    for path in sorted(library.rglob("*"), reverse=True):  # a folder's contents before the folder
         if path.is_dir():
             if not any(path.iterdir()):
                 path.rmdir()

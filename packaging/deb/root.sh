@@ -1,4 +1,4 @@
-# Sourced by test and boot: a clean Debian in a folder, and commands in it. They set cache, arch and minor first.
+# Sourced by test and boot: makes a clean Debian in a folder and runs commands in it. Set cache, arch and minor first.
 # shellcheck shell=bash disable=SC2154
 
 say() { printf '%s: %s\n' "packaging/deb/$(basename "$0")" "$*" >&2; }
@@ -14,7 +14,7 @@ fail() {
 mirror=${MIRROR:-http://deb.debian.org/debian}
 mounted='' enabled='' suite='' base='' root='' work=''
 
-begin() { # NAME: of the root; checks what is needed, and cleans up in the end
+begin() { # NAME of the root: checks that all tools are here, and sets up the cleaning at the end
     case $minor in
     3.11) suite=bookworm ;;
     3.13) suite=trixie ;;
@@ -45,18 +45,18 @@ emulate() {
     fi
 }
 
-restore() { # as it was
+restore() { # undoes emulate
     [ -z "$enabled" ] || update-binfmts --disable qemu-aarch64 || true
     [ -z "$mounted" ] || umount "$mounted" || true
 }
 
-# Namespaces of its own: no process and no mount outlives a command, and no port is taken. /sys stays empty: with this
-# machine's, onnxruntime takes an emulated processor for what it is not.
+# Each command has its own namespaces: no process and no mount outlives it, and it takes no port. /sys stays empty:
+# with this machine's /sys, onnxruntime misjudges an emulated processor.
 within() { # COMMAND...: in the root, with a network
     unshare --mount --pid --fork --mount-proc="$root/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive QEMU_CPU=cortex-a53 chroot "$root" "$@" </dev/null
 }
-offline() { # SCRIPT: in the root, with nothing but a loopback of its own
+offline() { # SCRIPT: in the root, with no network but its own loopback
     unshare --net --mount --pid --fork --mount-proc="$root/proc" sh -c 'ip link set lo up; exec "$@"' sh \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 QEMU_CPU=cortex-a53 \
         chroot "$root" bash -euc "$1" </dev/null
@@ -69,7 +69,7 @@ clean_root() {
         mkdir -p "$cache/debs-$suite-$arch"
         debootstrap --variant=minbase --arch="$arch" --cache-dir="$cache/debs-$suite-$arch" "$suite" "$base.partial" \
             "$mirror" >"$base.log" 2>&1 || stop "debootstrap failed; the end of $base.log: $(tail -n 2 "$base.log")"
-        # As in any chroot: services are installed, not started.
+        # As in any chroot, services are installed but not started.
         printf '#!/bin/sh\nexit 101\n' >"$base.partial/usr/sbin/policy-rc.d"
         chmod 755 "$base.partial/usr/sbin/policy-rc.d"
         mv "$base.partial" "$base"
@@ -83,7 +83,7 @@ clean_root() {
     within apt-get update -q >"$work/apt.log" 2>&1 || stop "apt-get update failed: $(tail -n 3 "$work/apt.log")"
 }
 
-install() { # DEB [PACKAGE...]: as its owner would; without the 150 packages that ffmpeg brings
+install() { # DEB [PACKAGE...]: as its owner would, but without ffmpeg and the 150 packages that it needs
     cp "$1" "$root/tmp/$(basename "$1")"
     within apt-get install -y -q --no-install-recommends "/tmp/$(basename "$1")" "${@:2}" >"$work/apt.log" 2>&1 || {
         tail -n 20 "$work/apt.log" >&2
