@@ -76,7 +76,20 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     ]
     assert rows[0].reports["room"].f1 == wanted[0].reports["room"].f1
     assert math.isnan(rows[0].reports["all"].pr_auc.low)
-    assert rows[0].parameters["c"] == "0.1"
+    assert rows[0].parameters == wanted[0].parameters
+
+
+@needs_mlflow
+@pytest.mark.filterwarnings("default")  # as above
+def test_a_run_that_lost_its_row_is_named(tmp_path: Path) -> None:
+    """As runs of an older release have none."""
+    tracking = Tracking(tmp_path)
+    tracking.row("old", 0, row_of("svm"), FILE)
+    tracking.finish("old", sentences=[], settings={}, files=[])
+    (kept,) = tmp_path.rglob("row.json")
+    kept.unlink()
+    with pytest.raises(ExportError, match=r"comparison old lacks .* was it made by another release"):
+        tracking.latest()
 
 
 @needs_mlflow
@@ -89,7 +102,7 @@ def test_files_are_kept_with_the_runs(tmp_path: Path) -> None:
     tracking.row("one", 0, row_of("svm"), FILE)
     tracking.finish("one", sentences=[], settings={}, files=[picture])
     kept = {path.name for path in (tmp_path / "store").rglob("artifacts/*")}
-    assert kept == {"yamnet-svm.onnx", "f1.png"}
+    assert kept == {"yamnet-svm.onnx", "row.json", "f1.png"}
 
 
 @needs_mlflow

@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from export.comparison.costs import Costs
-from export.comparison.rows import SOUNDS, Row
+from export.comparison.rows import Row
 from export.errors import ExportError
 from export.estimators.base import ModelFile
 from export.evaluation.metrics import Figure, Report
@@ -25,6 +25,9 @@ from export.evaluation.metrics import Figure, Report
 EXPERIMENT = "oido-compare"
 
 _COMPARISON, _ROW = "comparison", "row"
+
+_ROW_FILE = "row.json"
+"""A row as one artifact of its run: what is read back. Parameters and metrics are for MLflow's own pages."""
 
 _LONGEST_PARAMETER = 6000
 """MLflow's own limit, in characters."""
@@ -90,6 +93,7 @@ class Tracking:
             model = Path(folder) / f"{row.feature}-{row.head}{file.suffix}"
             model.write_bytes(file.content)
             self._client.log_artifact(run, str(model))
+            self._client.log_dict(run, asdict(row), _ROW_FILE)
 
     def finish(
         self, comparison: str, *, sentences: Sequence[str], settings: Mapping[str, str], files: Sequence[Path]
@@ -127,11 +131,24 @@ class Tracking:
             )
         try:
             rows.sort(key=lambda run: int(run.data.tags["number"]))
-            return [_row_of(run) for run in rows], json.loads(tags["sentences"])
-        except (KeyError, ValueError) as error:
+            return [self._row_of(run) for run in rows], json.loads(tags["sentences"])
+        except (KeyError, TypeError, ValueError, ExportError) as error:
             raise ExportError(
                 f"{self.uri}: comparison {tags['comparison']} lacks {error}; was it made by another release?"
             ) from error
+
+    def _row_of(self, run: Any) -> Row:
+        """The row that a run keeps."""
+        with self._working(), tempfile.TemporaryDirectory() as folder:
+            path = self._client.download_artifacts(run.info.run_id, _ROW_FILE, folder)
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        costs = document.pop("costs")
+        reports = document.pop("reports")
+        return Row(
+            **document,
+            costs=None if costs is None else Costs(**costs),
+            reports={sound: _report_of(found) for sound, found in reports.items()},
+        )
 
     def _search(self, condition: str, *, newest_first: bool) -> list[Any]:
         order = "DESC" if newest_first else "ASC"
@@ -179,54 +196,24 @@ def _imported(name: str) -> Any:
         ) from error
 
 
-_COUNTS = ("rows", "packages")
-
-_FIGURES = tuple(field.name for field in fields(Report) if field.name not in _COUNTS)
-
-
 def _metrics(row: Row) -> Iterator[tuple[str, float]]:
-    """`threshold`, `validation.f1`, `cost.peak_mb`, `clean.f1`, `clean.f1.low`, `clean.rows` and so on."""
+    """`threshold`, `validation.f1`, `cost.peak_mb`, `clean.rows`, `clean.f1`, `clean.f1.low` and so on."""
     yield "threshold", row.threshold
     yield "validation.f1", row.validation_f1
     if row.costs is not None:
         for name, value in asdict(row.costs).items():
             yield f"cost.{name}", value
     for sound, found in row.reports.items():
-        for name in _COUNTS:
-            yield f"{sound}.{name}", getattr(found, name)
-        for name in _FIGURES:
-            figure: Figure = getattr(found, name)
-            yield f"{sound}.{name}", figure.value
-            yield f"{sound}.{name}.low", figure.low
-            yield f"{sound}.{name}.high", figure.high
+        for name, count_or_figure in asdict(found).items():
+            if isinstance(count_or_figure, dict):
+                yield f"{sound}.{name}", count_or_figure["value"]
+                yield f"{sound}.{name}.low", count_or_figure["low"]
+                yield f"{sound}.{name}.high", count_or_figure["high"]
+            else:
+                yield f"{sound}.{name}", count_or_figure
 
 
-def _row_of(run: Any) -> Row:
-    """The inverse; an interval that was no number was not kept."""
-    tags, metrics = run.data.tags, run.data.metrics
-
-    def figure(key: str) -> Figure:
-        return Figure(metrics[key], metrics.get(f"{key}.low", math.nan), metrics.get(f"{key}.high", math.nan))
-
-    sounds = [sound for sound in SOUNDS if f"{sound}.rows" in metrics]
-    costs = None
-    if "cost.peak_mb" in metrics:
-        costs = Costs(**{field.name: metrics[f"cost.{field.name}"] for field in fields(Costs)})
-    return Row(
-        feature=tags["feature"],
-        origin=tags["origin"],
-        head=tags["head"],
-        split=tags["split"],
-        threshold=metrics["threshold"],
-        validation_f1=metrics["validation.f1"],
-        parameters=dict(run.data.params),
-        costs=costs,
-        reports={
-            sound: Report(
-                rows=int(metrics[f"{sound}.rows"]),
-                packages=int(metrics[f"{sound}.packages"]),
-                **{name: figure(f"{sound}.{name}") for name in _FIGURES},
-            )
-            for sound in sounds
-        },
+def _report_of(document: Mapping[str, Any]) -> Report:
+    return Report(
+        **{name: Figure(**value) if isinstance(value, dict) else value for name, value in document.items()}
     )
