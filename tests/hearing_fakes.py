@@ -1,15 +1,20 @@
 """Real, small stand-ins for models and publishers, and sounds to hear; see fakes.py for sources."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from device.hearing.models.sidecar import Calibration, Sidecar, front_end_document
+from device.hearing.front_end.features import LOG_MEL
+from device.hearing.models.inputs import StatisticsInput
+from device.hearing.models.loading import Model, StatisticsModel
+from device.hearing.models.runtimes import Runtime
+from device.hearing.models.sidecar import Calibration, Sidecar
 from device.hearing.statistics.statistics import NAMES, VERSION
 from device.publishing.message import Message
+from device.publishing.publisher import Publisher
 from device.sound import SAMPLE_RATE, FloatArray
 
 THRESHOLDS = {"balanced": 0.5, "precision": 0.9, "recall": 0.1}
@@ -24,7 +29,7 @@ def sidecar_document(**changes: Any) -> dict[str, Any]:
         "file": "fake.onnx",
         "sha256": "0" * 64,
         "input": {
-            "front_end": front_end_document(),
+            "front_end": asdict(LOG_MEL),
             "window_patches": 1,
             "statistics_version": VERSION,
             "features": list(NAMES),
@@ -54,32 +59,55 @@ def sidecar_of(*, window_patches: int = 1, thresholds: Mapping[str, float] | Non
     )
 
 
-class FakeModel:
-    """Answers from a script, one probability a call; the last one for ever after.
+class FakeRuntime(Runtime):
+    """Keeps the rows that it is given, and answers each as a function says.
+
+    Args:
+        judge: a row's outputs.
+    """
+
+    description = "fake"
+
+    def __init__(self, judge: Callable[[FloatArray], Sequence[float | FloatArray]]) -> None:
+        self.given: list[FloatArray] = []
+        self._judge = judge
+
+    def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
+        """Each output, (n, size)."""
+        self.given.extend(features.copy())
+        rows = [self._judge(row) for row in features]
+        return [np.array(output, np.float32).reshape(len(rows), -1) for output in zip(*rows, strict=True)]
+
+
+def given(model: Model) -> list[FloatArray]:
+    """The rows that a model with a `FakeRuntime` was given."""
+    assert isinstance(model.runtime, FakeRuntime)
+    return model.runtime.given
+
+
+def fake_model(script: Iterable[float] = (0.0,), *, window_patches: int = 1) -> StatisticsModel:
+    """A model that answers from a script, one probability a call; the last one for ever after.
 
     Args:
         script: probabilities of music.
         window_patches: what an answer looks back on.
     """
+    answers = iter(script)
+    latest = 0.0
 
-    def __init__(self, script: Sequence[float] = (0.0,), *, window_patches: int = 1) -> None:
-        self.sidecar = sidecar_of(window_patches=window_patches)
-        self.calls = 0
-        self._script = tuple(script)
+    def judge(row: FloatArray) -> list[float]:
+        nonlocal latest
+        assert row.shape == (len(NAMES),)
+        latest = next(answers, latest)
+        return [latest]
 
-    def probability(self, features: FloatArray) -> FloatArray:
-        """The script's next line, whatever the features, (1, n), are."""
-        assert features.shape == (1, len(NAMES))
-        answer = self._script[min(self.calls, len(self._script) - 1)]
-        self.calls += 1
-        return np.array([answer], np.float32)
+    sidecar = sidecar_of(window_patches=window_patches)
+    return StatisticsModel(sidecar, FakeRuntime(judge), StatisticsInput(window_patches))
 
 
-class RecordingPublisher:
+class RecordingPublisher(Publisher):
     """Keeps every message in order, and lets a test wait for one."""
 
-    queued_events = 0
-    dropped_events = 0
     ended = False
 
     def __init__(self) -> None:
@@ -108,18 +136,6 @@ class RecordingPublisher:
         """Nothing ever waits."""
         self.drained.append(timeout_s)
         return True
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close."""
 
 
 def time_axis(seconds: float) -> FloatArray:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from hearing_fakes import FakeRuntime
 
+from device.hearing.models.inputs import PatchInput, SegmentInput
+from device.hearing.models.loading import PatchModel, SegmentModel, StatisticsSegmentModel
 from device.hearing.models.sidecar import Calibration, Sidecar
 from device.hearing.statistics.statistics import NAMES, VERSION
 from device.sound import FloatArray
@@ -58,61 +60,26 @@ def on_statistics(**inputs: Any) -> dict[str, Any]:
     return stated | inputs
 
 
-class FakeEmbedder:
+def fake_embedder(judge: Callable[[FloatArray], tuple[float, FloatArray]], **inputs: Any) -> PatchModel:
     """Of kind `patch`: what it says of a patch, (96, 64), is up to a function.
 
     Args:
         judge: score of music and embedding, (128,).
         inputs: replace what the description says of the input.
     """
-
-    def __init__(self, judge: Callable[[FloatArray], tuple[float, FloatArray]], **inputs: Any) -> None:
-        self.sidecar = tiny_sidecar("embedder", **inputs)
-        self.patches: list[FloatArray] = []
-        self._judge = judge
-
-    def embed(self, patch: FloatArray) -> tuple[float, FloatArray]:
-        """Keep the patch, and say what the function does."""
-        self.patches.append(patch.copy())
-        return self._judge(patch)
-
-    def probability(self, features: FloatArray) -> FloatArray:
-        """The scores, (n,)."""
-        return np.array([self._judge(patch)[0] for patch in features], np.float32)
+    sidecar = tiny_sidecar("embedder", **inputs)
+    return PatchModel(sidecar, FakeRuntime(judge), PatchInput.read(sidecar))
 
 
-class FakeHead:
-    """Of kind `segment`, on the statistics: what it says of what it is given, (n, ...), is up to a function."""
-
-    def __init__(self, judge: Callable[[FloatArray], float], **inputs: Any) -> None:
-        self.sidecar = tiny_sidecar("attention", **on_statistics(**inputs))
-        self.given: list[FloatArray] = []
-        self._judge = judge
-
-    def raw(self, features: FloatArray) -> FloatArray:
-        """Keep what it is given, and say what the function does: (n,)."""
-        self.given.extend(features.copy())
-        return np.array([self._judge(each) for each in features], np.float32)
-
-    def probability(self, features: FloatArray) -> FloatArray:
-        """The same."""
-        return self.raw(features)
-
-
-class FakeSegmentModel:
+def fake_segment_model(embedder: PatchModel, judge: Callable[[FloatArray], float], **inputs: Any) -> SegmentModel:
     """Of kind `segment`: what it says of a segment, (rows, 128), is up to a function."""
+    sidecar = tiny_sidecar("attention", **inputs)
+    return SegmentModel(sidecar, FakeRuntime(lambda row: [judge(row)]), SegmentInput.read(sidecar), embedder)
 
-    def __init__(self, embedder: FakeEmbedder, judge: Callable[[FloatArray], float], **inputs: Any) -> None:
-        self.sidecar = tiny_sidecar("attention", **inputs)
-        self.embedder = embedder
-        self.segments: list[FloatArray] = []
-        self._judge = judge
 
-    def raw(self, features: FloatArray) -> FloatArray:
-        """Keep the segments, (n, rows, 128), and say what the function does: (n,)."""
-        self.segments.extend(features.copy())
-        return np.array([self._judge(segment) for segment in features], np.float32)
-
-    def probability(self, features: FloatArray) -> FloatArray:
-        """The same."""
-        return self.raw(features)
+def fake_statistics_segment_model(judge: Callable[[FloatArray], float], **inputs: Any) -> StatisticsSegmentModel:
+    """Of kind `segment`, on the statistics: what it says of what it is given is up to a function."""
+    sidecar = tiny_sidecar("attention", **on_statistics(**inputs))
+    stated = SegmentInput.read(sidecar)
+    assert stated.statistics is not None
+    return StatisticsSegmentModel(sidecar, FakeRuntime(lambda row: [judge(row)]), stated, stated.statistics)

@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from device.hearing.statistics.pooling import mean_std
 from device.sound import FloatArray
-from export.estimators.base import Estimator, Fitted, pooled
+from export.estimators.base import Estimator, Fitted
 from export.evaluation.metrics import FloatVector, package_weights
 
-needs_tensorflow = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: no networks here"
-)
 needs_xgboost = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xgboost", "onnxmltools")),
     reason="XGBoost or onnxmltools is not installed: no boosted trees here",
@@ -39,7 +37,7 @@ class Segments:
 
     def read_by(self, estimator: Estimator) -> FloatArray:
         """As the estimator reads them."""
-        return self.sequences if estimator.reads == "sequence" else pooled(self.sequences)
+        return self.sequences if estimator.reads == "sequence" else mean_std(self.sequences)
 
     def only(self, label: int) -> Self:
         """The rows of one label."""

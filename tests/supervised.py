@@ -1,12 +1,14 @@
 """Sources and publishers that hang, for tests of who notices."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from hearing_fakes import FakeModel, RecordingPublisher
+from hearing_fakes import RecordingPublisher, fake_model
 
+from device.hearing.models.loading import StatisticsModel
 from device.publishing.message import Message
-from device.sound import Block, FloatArray
+from device.sound import Block
 
 
 class Hang:
@@ -57,19 +59,16 @@ class HangingSource:
         self._closed.set()
 
 
-class HangingModel(FakeModel):
+def hanging_model(hang: Callable[[], None], *, after: int) -> StatisticsModel:
     """Answers so often, then hangs once."""
 
-    def __init__(self, hang: Callable[[], None], *, after: int, probability: float = 0.8) -> None:
-        super().__init__([probability])
-        self._hang, self._left = hang, after
+    def script() -> Iterator[float]:
+        for call in itertools.count(1):
+            if call == after:
+                hang()
+            yield 0.8
 
-    def probability(self, features: FloatArray) -> FloatArray:
-        """Hang when it is time."""
-        self._left -= 1
-        if self._left == 0:
-            self._hang()
-        return super().probability(features)
+    return fake_model(script())
 
 
 class HangingPublisher(RecordingPublisher):

@@ -1,19 +1,20 @@
 """device.hearing.classifier: pieces become scores that join, whichever kinds of model hear one after the other."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes import FakeSource, blocks_of
-from hearing_fakes import FakeModel, noise, sidecar_of
-from network_fakes import FakeEmbedder, FakeSegmentModel
+from hearing_fakes import fake_model, given, noise
+from network_fakes import TINY_MODELS, fake_embedder, fake_segment_model, install_tiny, needs_tflite, tiny_document
 
 from device.errors import ModelError
-from device.hearing.classifier import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, Classifier, PatchCutter
+from device.hearing.classifier import Classifier, try_model
 from device.hearing.decision import Decision, Music, Rules, Score
-from device.hearing.models.loading import Model
+from device.hearing.models.loading import Model, PatchModel, SegmentModel, load_model
+from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, PatchCutter
 from device.pipeline import listen
 from device.sound import SAMPLE_RATE, FloatArray
 
@@ -25,14 +26,14 @@ def half(_: FloatArray) -> tuple[float, FloatArray]:
     return 0.5, np.zeros(128, np.float32)
 
 
-def patch_model(*, recent: int = 3) -> FakeEmbedder:
+def patch_model(*, recent: int = 3) -> PatchModel:
     """Of kind `patch`."""
-    return FakeEmbedder(half, recent_patches=recent)
+    return fake_embedder(half, recent_patches=recent)
 
 
-def segment_model(*, recent: int = 3) -> FakeSegmentModel:
+def segment_model(*, recent: int = 3) -> SegmentModel:
     """Of kind `segment`."""
-    return FakeSegmentModel(patch_model(), lambda _: 0.5, recent_patches=recent)
+    return fake_segment_model(patch_model(), lambda _: 0.5, recent_patches=recent)
 
 
 def scores(classifier: Classifier, samples: FloatArray) -> list[Score]:
@@ -44,7 +45,7 @@ def scores(classifier: Classifier, samples: FloatArray) -> list[Score]:
 @pytest.mark.parametrize("window", [1, 2, 5, 10])
 def test_scores_speak_for_the_middle_of_their_window(window: int) -> None:
     """They join from 0 on without a gap, and never speak for what was not heard."""
-    found = scores(Classifier(FakeModel([0.25], window_patches=window)), noise(0.96 * 14 + 0.015))
+    found = scores(Classifier(fake_model([0.25], window_patches=window)), noise(0.96 * 14 + 0.015))
     assert len(found) == 14
     assert found[0].start == 0
     assert all(before.end == after.start < after.end for before, after in pairwise(found))
@@ -74,7 +75,7 @@ def test_scores_of_networks_speak_for_the_middle_of_the_recent_patches(
 @pytest.mark.parametrize(
     ("model", "hop_s", "window_s", "context_s"),
     [
-        (FakeModel(window_patches=5), 0.96, 4.8, 4.8),
+        (fake_model(window_patches=5), 0.96, 4.8, 4.8),
         (patch_model(recent=1), 0.48, 0.96, 0.96),
         (patch_model(recent=3), 0.48, 1.92, 1.92),
         (segment_model(recent=3), 0.48, 1.92, 9.6),
@@ -90,12 +91,12 @@ def test_hop_window_and_context_in_seconds(model: Model, hop_s: float, window_s:
 
 def test_an_answer_is_the_models() -> None:
     """One call a patch, its probability unchanged."""
-    model = FakeModel([0.1, 0.9])
+    model = fake_model([0.1, 0.9])
     assert [score.probability for score in scores(Classifier(model), noise(2.0))] == pytest.approx([0.1, 0.9])
-    assert model.calls == 2
+    assert len(given(model)) == 2
 
 
-@pytest.mark.parametrize("model", [FakeModel(), patch_model(), segment_model()])
+@pytest.mark.parametrize("model", [fake_model(), patch_model(), segment_model()])
 def test_no_answer_is_given_of_less_than_a_patch(model: Model) -> None:
     """Nor of more than the next: a piece of another size is a mistake of the caller."""
     classifier = Classifier(model)
@@ -104,19 +105,6 @@ def test_no_answer_is_given_of_less_than_a_patch(model: Model) -> None:
     classifier.answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32))
     with pytest.raises(ValueError, match=r"a piece of 15600 samples, where \d+ are needed"):
         classifier.answer(np.zeros(FIRST_PATCH_SAMPLES, np.float32))
-
-
-class Listening:
-    """A model that keeps what it was given, and answers 0.5."""
-
-    def __init__(self, *, window_patches: int) -> None:
-        self.sidecar = sidecar_of(window_patches=window_patches)
-        self.heard: list[FloatArray] = []
-
-    def probability(self, features: FloatArray) -> FloatArray:
-        """Keep them."""
-        self.heard.append(features)
-        return np.array([0.5], np.float32)
 
 
 def hear_two(first: Model, second: Model, samples: FloatArray, *, after: int) -> list[Score]:
@@ -133,30 +121,30 @@ def hear_two(first: Model, second: Model, samples: FloatArray, *, after: int) ->
 
 def test_a_model_that_takes_over_hears_what_one_alone_would() -> None:
     """With a window of one patch: the same features, frames that reach over the change included."""
-    alone, successor = Listening(window_patches=1), Listening(window_patches=1)
+    alone, successor = fake_model(window_patches=1), fake_model(window_patches=1)
     scores(Classifier(alone), noise(5.0))
-    hear_two(Listening(window_patches=1), successor, noise(5.0), after=2)
+    hear_two(fake_model(window_patches=1), successor, noise(5.0), after=2)
     # The tracker of tones alone looks further back than one patch.
-    expected, found = np.concatenate(alone.heard[2:]), np.concatenate(successor.heard)
+    expected, found = np.array(given(alone)[2:]), np.array(given(successor))
     assert found.shape == expected.shape
     assert np.mean(np.isclose(found, expected, atol=1e-4)) > 0.9
 
 
-@pytest.mark.parametrize("first", [FakeModel(), patch_model(), segment_model()])
+@pytest.mark.parametrize("first", [fake_model(), patch_model(), segment_model()])
 def test_a_network_that_takes_over_hears_whole_patches(first: Model) -> None:
     """Its first patch begins where the last one of the model before it ended; then it hears every half second."""
     successor, alone = patch_model(), patch_model()
     found = hear_two(first, successor, noise(8.0), after=3)
     end = found[2].heard - 240
     scores(Classifier(alone), noise(8.0)[end:])
-    assert np.allclose(successor.patches, alone.patches, atol=1e-4)
+    assert np.allclose(given(successor), given(alone), atol=1e-4)
     assert found[3].heard - found[2].heard == PATCH_SAMPLES
     assert {two.heard - one.heard for one, two in pairwise(found[3:])} == {HOP}
 
 
 MODELS: dict[str, Callable[[], Model]] = {
-    "statistics 1": lambda: Listening(window_patches=1),
-    "statistics 5": lambda: Listening(window_patches=5),
+    "statistics 1": lambda: fake_model(window_patches=1),
+    "statistics 5": lambda: fake_model(window_patches=5),
     "patch 1": lambda: patch_model(recent=1),
     "patch 8": lambda: patch_model(recent=8),
     "segment 3": segment_model,
@@ -176,21 +164,28 @@ def test_times_go_on_when_a_model_takes_over(before: str, after: str, answers: i
 
 def test_a_model_may_take_over_before_the_first_answer() -> None:
     """Then it hears from the beginning."""
-    classifier = Classifier(FakeModel())
+    classifier = Classifier(fake_model())
     classifier.replace(patch_model())
     found = scores(classifier, noise(3.0))
     assert (found[0].start, found[0].heard, len(found)) == (0, FIRST_PATCH_SAMPLES, 5)
 
 
-def test_a_model_that_cannot_be_used_does_not_take_over() -> None:
-    """The old one answers on."""
-    model = FakeModel([0.25])
-    classifier = Classifier(model)
-    unknown = FakeModel()
-    unknown.sidecar = replace(unknown.sidecar, kind="telepathy")
-    with pytest.raises(ModelError, match="telepathy"):
-        classifier.replace(unknown)
-    assert scores(classifier, noise(1.0))[0].probability == 0.25
+@needs_tflite
+@pytest.mark.parametrize("name", ["embedder", "attention"])
+def test_a_model_that_works_passes_its_trial(name: str) -> None:
+    """A segment model with its embedder."""
+    try_model(load_model(name, directory=str(TINY_MODELS)))
+
+
+@needs_tflite
+def test_a_network_that_reads_something_else_fails_its_trial(tmp_path: Path) -> None:
+    """Its file takes no segments of nine patches."""
+    document = tiny_document("attention")
+    document["input"]["segment_patches"] = 9
+    path = install_tiny(tmp_path, "attention", document)
+    install_tiny(tmp_path, "embedder")
+    with pytest.raises(ModelError, match=r"attention\.tflite: cannot take features of shape \(9, 128\)"):
+        try_model(load_model(str(path)))
 
 
 @pytest.mark.parametrize("change", [192_000, 192_001, 195_839, 199_000, 199_679])
@@ -203,7 +198,9 @@ def test_the_worst_case_of_a_segment_model_is_its_context(change: int, *, onset:
         return score, np.full(128, score, np.float32)
 
     slow = min if onset else max
-    model = FakeSegmentModel(FakeEmbedder(loud), lambda segment: slow(segment[:, 0].tolist()), recent_weight=0.5)
+    model = fake_segment_model(
+        fake_embedder(loud), lambda segment: slow(segment[:, 0].tolist()), recent_weight=0.5
+    )
     quiet, noisy = np.zeros(change, np.float32), np.sign(noise(20.0)).astype(np.float32)
     samples = np.concatenate((quiet, noisy) if onset else (noisy[:change], np.zeros(320_000, np.float32)))
     rules = Rules(on=0.9, off=0.1, min_on_s=1.0, min_off_s=1.0)

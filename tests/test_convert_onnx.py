@@ -9,9 +9,10 @@ import onnx
 import pytest
 from segment_fakes import needs_xgboost, segments
 
+from device.hearing.statistics.pooling import mean_std
 from device.sound import FloatArray
 from export.convert.onnx import OPSETS, OUTPUT
-from export.estimators.base import Fitted, ModelFile, pooled
+from export.estimators.base import Fitted, ModelFile
 from export.estimators.boosted import BoostedTrees
 from export.estimators.forest import RandomForest
 from export.estimators.parity import Parity, parity, said
@@ -20,7 +21,7 @@ from export.estimators.svm import LinearSvm
 from export.evaluation.metrics import FloatVector
 
 TRAINING = segments(packages=5, rows=20, distance=0.6)
-X = pooled(TRAINING.sequences)
+X = mean_std(TRAINING.sequences)
 
 BOOSTED = BoostedTrees(depths=(4,), most_rounds=40, patience=10)
 FOREST = RandomForest(trees=30, trees_while_choosing=5, leaves=(32,))
@@ -109,9 +110,9 @@ def test_a_big_forest_stays_small() -> None:
     noise = segments(packages=4, rows=500, distance=0.0)
     music = generator.integers(0, 2, len(noise.music)).astype(np.int8)
     fitted = RandomForest(trees_while_choosing=2, leaves=(128,)).fit(
-        pooled(noise.sequences), music, weight=np.ones(len(music)), groups=noise.package, seed=1
+        mean_std(noise.sequences), music, weight=np.ones(len(music)), groups=noise.package, seed=1
     )
-    assert len(fitted.convert(pooled(noise.sequences)).content) < 4_000_000
+    assert len(fitted.convert(mean_std(noise.sequences)).content) < 4_000_000
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """export.estimators: each learns, repeatably, becomes a file that says the same, and refuses nonsense."""
 
 import functools
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from segment_fakes import SIZE, Segments, needs_tensorflow, needs_xgboost, segments
+from segment_fakes import SIZE, Segments, needs_xgboost, segments
 
+from device.hearing.statistics.pooling import mean_std
 from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention_head import attention_head
-from export.estimators.base import Estimator, Fitted, Standardisation, pooled
+from export.estimators.base import Estimator, Fitted, standardisation_of
 from export.estimators.boosted import BoostedTrees
 from export.estimators.catalogue import compared
 from export.estimators.dense import dense_head
@@ -49,7 +51,7 @@ NETWORKS: dict[str, Make] = {
 
 
 def _parameter(name: str) -> object:
-    marks = {"xgboost": [needs_xgboost], **{network: [needs_tensorflow] for network in NETWORKS}}
+    marks = {"xgboost": [needs_xgboost], **{network: [pytest.mark.training] for network in NETWORKS}}
     return pytest.param(name, marks=marks.get(name, []))
 
 
@@ -143,7 +145,7 @@ def test_rows_of_another_width_are_refused(name: str) -> None:
 def test_rows_of_another_shape_are_refused(name: str) -> None:
     """Sequences for those who read pooled segments, and the other way round."""
     estimator = made(name)
-    x = pooled(TRAINING.sequences) if estimator.reads == "sequence" else TRAINING.sequences
+    x = mean_std(TRAINING.sequences) if estimator.reads == "sequence" else TRAINING.sequences
     with pytest.raises(ExportError, match=rf"{name} reads \(n, .*any number of values\), n > 0, but the rows"):
         estimator.fit(x, TRAINING.music, weight=TRAINING.weight, groups=TRAINING.package, seed=1)
 
@@ -157,7 +159,10 @@ def _with_nan(x: FloatArray) -> FloatArray:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"x": _with_nan(pooled(TRAINING.sequences))}, "1 of 192 rows hold numbers that are not finite, .* song0"),
+        (
+            {"x": _with_nan(mean_std(TRAINING.sequences))},
+            "1 of 192 rows hold numbers that are not finite, .* song0",
+        ),
         ({"y": TRAINING.music * 2}, r"labels must be 1 for music and 0 for no music, not \[0, 2\]"),
         ({"y": TRAINING.music[1:]}, r"there are 192 rows, but the labels have the shape \(191,\)"),
         ({"weight": TRAINING.weight[1:]}, r"there are 192 rows, but the weights have the shape \(191,\)"),
@@ -169,7 +174,7 @@ def _with_nan(x: FloatArray) -> FloatArray:
 def test_what_cannot_be_learnt_from_is_refused(change: dict[str, Any], sentence: str) -> None:
     """With one sentence that says what is wrong."""
     given: dict[str, Any] = {
-        "x": pooled(TRAINING.sequences),
+        "x": mean_std(TRAINING.sequences),
         "y": TRAINING.music,
         "weight": TRAINING.weight,
         "groups": TRAINING.package,
@@ -181,7 +186,7 @@ def test_what_cannot_be_learnt_from_is_refused(change: dict[str, Any], sentence:
 def test_pooled_is_mean_and_deviation_over_the_patches() -> None:
     """In this order, which the device keeps too."""
     sequence = np.array([[[1, 10], [3, 10], [5, 10], [7, 10]]], np.float32)
-    assert pooled(sequence).tolist() == [[4, 10, pytest.approx(np.sqrt(5)), 0]]
+    assert mean_std(sequence).tolist() == [[4, 10, pytest.approx(np.sqrt(5)), 0]]
 
 
 def test_standardised_columns_have_one_size() -> None:
@@ -189,13 +194,13 @@ def test_standardised_columns_have_one_size() -> None:
     sequences = np.random.default_rng(3).standard_normal((200, 10, 3)).astype(np.float32)
     sequences *= np.array([1000, 0.001, 0], np.float32)
     sequences += np.array([-80, 0, 0.1], np.float32)
-    standardised = Standardisation.of(sequences, limit=3.0)(sequences)
+    standardised = standardisation_of(sequences, limit=3.0)(sequences)
     assert standardised[..., :2].std(axis=(0, 1)) == pytest.approx([1, 1], abs=0.02)
     assert np.abs(standardised[..., 2]).max() < 1e-4
     assert np.abs(standardised).max() == pytest.approx(3.0)
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_a_standardised_network_reads_columns_of_any_unit() -> None:
     """Without it, one int8 step for all columns would be coarser than the small ones."""
     units = np.geomspace(1e-3, 1e3, SIZE).astype(np.float32)
@@ -206,7 +211,7 @@ def test_a_standardised_network_reads_columns_of_any_unit() -> None:
     assert parity(head, file, new.sequences, bar=0.1).beyond == 0
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_a_network_that_comes_to_nothing_says_so() -> None:
     """Features so large that sums overflow."""
     huge = replace(TRAINING, sequences=TRAINING.sequences * np.float32(1e37))
@@ -223,7 +228,7 @@ def test_boosted_trees_without_xgboost_say_what_to_install() -> None:
         TRAINING.fit(BoostedTrees())
 
 
-@pytest.mark.skipif(needs_tensorflow.args[0] is False, reason="TensorFlow is installed")
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
 def test_networks_without_tensorflow_say_what_to_install() -> None:
     """The same of the networks."""
     with pytest.raises(ExportError, match=r"needs TensorFlow: pip install 'oido\[train\]'"):

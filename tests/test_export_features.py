@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 from export_fakes import FakeSound, rows_of
-from hearing_fakes import FakeModel, chord, noise, scene
+from hearing_fakes import chord, fake_model, noise, scene
 
-from device.hearing.classifier import Classifier, PatchCutter
+from device.hearing.classifier import Classifier
 from device.hearing.models.loading import load_model
+from device.hearing.patch_cutter import PatchCutter
 from device.hearing.statistics.statistics import NAMES
 from device.sound import SAMPLE_RATE
 from export.corpus.features import Rows, extract, extract_all, sections, vary, vectors, versions
@@ -116,7 +117,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     whole = extract_all(SOUNDS, tmp_path, version="v", jobs=1, repeats=1)
     first, second = files(tmp_path)
     before = first.stat().st_mtime_ns
-    second.with_suffix(".part.npz").write_bytes(second.read_bytes()[:100])
+    second.with_suffix(".npz.part").write_bytes(second.read_bytes()[:100])
     second.unlink()
     assert same(extract_all(SOUNDS, tmp_path, version="v", jobs=1, repeats=1), whole)
     assert first.stat().st_mtime_ns == before
@@ -176,4 +177,4 @@ def test_rows_can_be_chosen_and_joined() -> None:
 
 def test_the_fake_model_reads_as_many_statistics() -> None:
     """The stand-in of the other tests takes what is computed."""
-    assert FakeModel([0.3]).probability(vectors(noise(0.2)))[0] == pytest.approx(0.3)
+    assert fake_model([0.3]).probability(vectors(noise(0.2)))[0] == pytest.approx(0.3)

@@ -18,7 +18,6 @@ from device.errors import ModelError
 from device.hearing.classifier import Classifier
 from device.hearing.models.inputs import PatchInput, SegmentInput, StatisticsInput
 from device.hearing.models.loading import load_model
-from device.hearing.statistics.pooling import Scaling
 
 FRONT_END = sidecar_document()["input"]["front_end"]
 
@@ -60,9 +59,13 @@ SCALING = {"mean": [0, 1.5], "scale": [1.0, 2], "limit": 5}
 def test_what_the_head_is_given_is_read_where_it_stands() -> None:
     """Pooled, standardised; by default neither."""
     stated = SegmentInput.read(tiny_sidecar("attention", pooling="mean_std", standardisation=SCALING))
-    assert (stated.pooling, stated.scaling) == ("mean_std", Scaling((0.0, 1.5), (1.0, 2.0), 5.0))
+    assert stated.pooling == "mean_std"
+    assert stated.standardisation is not None
+    assert stated.standardisation.mean.tolist() == [0.0, 1.5]
+    assert stated.standardisation.scale.tolist() == [1.0, 2.0]
+    assert stated.standardisation.limit == 5.0
     plain = SegmentInput.read(tiny_sidecar("attention"))
-    assert (plain.pooling, plain.scaling) == ("sequence", None)
+    assert (plain.pooling, plain.standardisation) == ("sequence", None)
 
 
 def test_a_head_that_speaks_alone_needs_no_recent_patches() -> None:

@@ -14,13 +14,13 @@ from comparison_fakes import LoudnessFeature
 from evaluation_fakes import song, talk
 from hearing_fakes import noise, scene
 from network_fakes import TINY_MODELS, install_tiny, needs_tflite, tiny_document
-from segment_fakes import needs_tensorflow
 
 from device.cli import main as oido
 from device.errors import ModelError
-from device.hearing.models.loading import LoadedSegmentModel, load_model
+from device.hearing.models.loading import SegmentModel, load_model
 from device.hearing.models.sidecar import MODES, Sidecar
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
+from device.hearing.statistics.pooling import Standardisation
 from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
 from export.commands import compare as command
@@ -33,7 +33,7 @@ from export.embeddings.feature import Feature, Origin, opened
 from export.embeddings.ours import OursExtractor
 from export.embeddings.segments import Segments, cut
 from export.errors import ExportError
-from export.estimators.base import Estimator, ModelFile, Standardisation
+from export.estimators.base import Estimator, ModelFile, standardisation_of
 from export.estimators.dense import dense_head
 from export.estimators.network import Schedule
 from export.estimators.parity import said
@@ -154,7 +154,7 @@ def test_a_pooled_row_on_the_statistics_is_heard_as_it_was_judged(cepstral: Mate
     """ONNX, and no other file."""
     row = judged(cepstral, tmp_path)
     assert_the_same(row, put(row, tmp_path))
-    assert not isinstance(load_model(str(tmp_path / "models" / "cepstral-logistic.json")), LoadedSegmentModel)
+    assert not isinstance(load_model(str(tmp_path / "models" / "cepstral-logistic.json")), SegmentModel)
 
 
 @needs_tflite
@@ -170,12 +170,12 @@ def test_a_pooled_row_on_our_embedder_is_heard_as_it_was_judged(ours: Material, 
 @pytest.mark.parametrize("standardised", [False, True])
 def test_a_sequence_row_is_heard_as_it_was_judged(ours: Material, tmp_path: Path, *, standardised: bool) -> None:
     """An int8 head, its rows as they are or brought to one size."""
-    standardisation = Standardisation.of(ours.training.sequences, limit=2.0) if standardised else None
+    standardisation = standardisation_of(ours.training.sequences, limit=2.0) if standardised else None
     row = tiny_head(judged(ours, tmp_path), standardisation)
     assert_the_same(row, put(row, tmp_path))
 
 
-@needs_tensorflow
+@pytest.mark.training
 @pytest.mark.parametrize("feature", ["ours", "cepstral"])
 def test_a_network_that_learnt_is_heard_as_it_was_judged(
     request: pytest.FixtureRequest, tmp_path: Path, feature: str

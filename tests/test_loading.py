@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hearing_fakes import scene, sidecar_document, sidecar_of
-from network_fakes import install_tiny, needs_tflite, on_statistics, tiny_document, tiny_sidecar
+from hearing_fakes import fake_model, scene, sidecar_document
+from network_fakes import fake_embedder, install_tiny, needs_tflite, on_statistics, tiny_document
 
+from device.configuration.settings import ModelConfig
 from device.errors import ModelError, UnknownModelError
-from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models.inputs import PatchInput
+from device.hearing.classifier import Classifier
 from device.hearing.models.loading import (
-    LoadedEmbedder,
-    LoadedModel,
-    LoadedSegmentModel,
+    Model,
+    PatchModel,
+    SegmentModel,
     find_model,
+    installed_model,
     installed_models,
     load_model,
     model_directories,
 )
+from device.hearing.patch_cutter import PatchCutter
 from device.hearing.statistics.statistics import NAMES
 from device.sound import FloatArray
 
@@ -110,6 +112,22 @@ def test_each_name_is_listed_once(tmp_path: Path) -> None:
     assert found == [own]
 
 
+def test_a_model_that_is_asked_for_by_command_is_loaded(tmp_path: Path) -> None:
+    """From the configured directory, or among the bundled ones."""
+    install(tmp_path, name="other")
+    config = ModelConfig(directory=str(tmp_path))
+    assert installed_model("other", config).sidecar.name == "other"
+    assert installed_model("logistic", config).sidecar.name == "logistic"
+
+
+@pytest.mark.parametrize("name", ["absent", "other.json", "../other", "/etc/passwd", ""])
+def test_a_command_cannot_name_a_path(tmp_path: Path, name: str) -> None:
+    """Who may send commands must not be able to have any file read; the sentence says what is installed."""
+    install(tmp_path, name="other")
+    with pytest.raises(ModelError, match=r"no model is named .*installed: .*other"):
+        installed_model(name, ModelConfig(directory=str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("key", "value", "part"),
     [
@@ -125,16 +143,14 @@ def test_each_name_is_listed_once(tmp_path: Path) -> None:
 def test_other_statistics_are_refused(tmp_path: Path, key: str, value: object, part: str) -> None:
     """A model of statistics that are not computed here must not be heard."""
     inputs = sidecar_document()["input"] | {key: value}
-    model = load_model(str(install(tmp_path, input=inputs)))
     with pytest.raises(ModelError, match=f"model 'fake' .*{part}"):
-        Classifier(model)
+        load_model(str(install(tmp_path, input=inputs)))
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     """The sentence says which kinds there are."""
-    model = load_model(str(install(tmp_path, kind="telepathy")))
     with pytest.raises(ModelError, match=r"kind 'telepathy'; this program knows .*statistics"):
-        Classifier(model)
+        load_model(str(install(tmp_path, kind="telepathy")))
 
 
 def test_labels_that_are_not_the_columns_are_refused(tmp_path: Path) -> None:
@@ -145,35 +161,17 @@ def test_labels_that_are_not_the_columns_are_refused(tmp_path: Path) -> None:
         model.probability(np.zeros((1, len(NAMES)), np.float32))
 
 
-class Constant:
-    """A runtime whose outputs are these whatever it is given."""
-
-    description = "none"
-
-    def __init__(self, *outputs: FloatArray) -> None:
-        self._outputs = outputs
-
-    def run(self, features: FloatArray) -> FloatArray:
-        """The first."""
-        return self.run_all(features)[0]
-
-    def run_all(self, features: FloatArray) -> tuple[FloatArray, ...]:
-        """All of them."""
-        del features
-        return self._outputs
-
-
 @pytest.mark.parametrize("answer", [np.nan, np.inf, -0.5, 1.5])
 def test_what_is_no_probability_is_refused(answer: float) -> None:
     """A model whose weights are damaged, checksum and all, is not heard."""
-    model = LoadedModel(sidecar_of(), Constant(np.full((1, 2), answer, np.float32)))
+    model = fake_model([answer])
     with pytest.raises(ModelError, match="answers with what is no probability of music"):
         model.probability(np.zeros((1, len(NAMES)), np.float32))
 
 
 def test_a_rounding_error_is_a_probability() -> None:
     """A runtime's arithmetic may end a hair beyond 1."""
-    model = LoadedModel(sidecar_of(), Constant(np.full((1, 2), 1 + 2e-7, np.float32)))
+    model = fake_model([1 + 2e-7])
     assert model.probability(np.zeros((1, len(NAMES)), np.float32)) == [1.0]
 
 
@@ -192,7 +190,7 @@ def test_a_directory_of_nobody_is_searched_in_vain() -> None:
 PATCH = np.random.default_rng(0).standard_normal((96, 64)).astype(np.float32)
 
 
-def load_tiny(folder: Path, name: str) -> LoadedModel:
+def load_tiny(folder: Path, name: str) -> Model:
     """A tiny model that is installed in this folder."""
     return load_model(str(folder / f"{name}.json"))
 
@@ -205,8 +203,8 @@ def test_a_patch_model_embeds(tmp_path: Path) -> None:
     document["output"]["labels"] = ["speech", "music"]
     install_tiny(tmp_path / "swapped", "embedder", document)
     model, swapped = load_tiny(tmp_path, "embedder"), load_tiny(tmp_path / "swapped", "embedder")
-    assert isinstance(model, LoadedEmbedder)
-    assert isinstance(swapped, LoadedEmbedder)
+    assert isinstance(model, PatchModel)
+    assert isinstance(swapped, PatchModel)
     score, embedding = model.embed(PATCH)
     assert embedding.shape == (128,)
     assert model.raw(PATCH[None]) == pytest.approx([score])
@@ -221,7 +219,7 @@ def test_a_segment_model_brings_its_embedder(tmp_path: Path) -> None:
     install_tiny(tmp_path, "embedder")
     install_tiny(tmp_path / "own", "embedder", tiny_document("embedder") | {"sha256": "0" * 64})
     model = load_model(str(tmp_path / "attention.json"), directory=str(tmp_path / "own"))
-    assert isinstance(model, LoadedSegmentModel)
+    assert isinstance(model, SegmentModel)
     assert model.embedder.sidecar.name == "embedder"
 
 
@@ -231,7 +229,7 @@ def test_an_embedder_may_lie_where_any_model_may(tmp_path: Path) -> None:
     install_tiny(tmp_path / "a", "attention")
     install_tiny(tmp_path / "b", "embedder")
     model = load_model(str(tmp_path / "a" / "attention.json"), directory=str(tmp_path / "b"))
-    assert isinstance(model, LoadedSegmentModel)
+    assert isinstance(model, SegmentModel)
 
 
 @needs_tflite
@@ -257,10 +255,35 @@ def test_a_segment_model_on_statistics_has_no_embedder(tmp_path: Path) -> None:
     document = tiny_document("attention")
     document["input"] |= on_statistics()
     model = load_model(str(install_tiny(tmp_path, "attention", document)))
-    assert not isinstance(model, LoadedSegmentModel)
+    assert not isinstance(model, SegmentModel)
     classifier = Classifier(model)
     with pytest.raises(ModelError, match=r"attention\.tflite: cannot take features of shape \(10, 60\)"):
         classifier.answer(scene(0.975))
+
+
+def standardised(size: int, **inputs: Any) -> dict[str, Any]:
+    """The tiny segment model's description, with a standardisation of so many numbers."""
+    document = tiny_document("attention")
+    scaling = {"mean": [0.0] * size, "scale": [1.0] * size, "limit": 5.0}
+    document["input"] |= {"standardisation": scaling, **inputs}
+    return document
+
+
+@needs_tflite
+def test_a_standardisation_of_other_embeddings_is_refused(tmp_path: Path) -> None:
+    """As many numbers as the model reads, pooled or not."""
+    path = install_tiny(tmp_path, "attention", standardised(128, pooling="mean_std"))
+    install_tiny(tmp_path, "embedder")
+    said = r"'attention' states a standardisation of 128 numbers, but it is given 256 of 'embedder'"
+    with pytest.raises(ModelError, match=said):
+        load_model(str(path))
+
+
+def test_a_standardisation_of_other_statistics_is_refused(tmp_path: Path) -> None:
+    """There are 60."""
+    path = install_tiny(tmp_path, "attention", standardised(128, **on_statistics()))
+    with pytest.raises(ModelError, match="standardisation of 128 numbers, but it is given 60 of 'statistics'"):
+        load_model(str(path))
 
 
 def test_an_embedder_that_is_not_installed_is_named(tmp_path: Path) -> None:
@@ -310,8 +333,6 @@ def test_an_embedding_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("embedding", [np.zeros(64), np.full(128, np.nan), np.full(128, np.inf)])
 def test_what_is_no_embedding_is_refused(embedding: FloatArray) -> None:
     """Too short, or no numbers."""
-    sidecar = tiny_sidecar("embedder")
-    runtime = Constant(np.full((1, 2), 0.5, np.float32), embedding[None].astype(np.float32))
-    model = LoadedEmbedder(sidecar, runtime, PatchInput.read(sidecar))
+    model = fake_embedder(lambda _: (0.5, embedding))
     with pytest.raises(ModelError, match="'embedder' answers with what is no embedding of 128 numbers"):
         model.embed(PATCH)

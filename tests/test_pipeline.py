@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from fakes import FakeSource, blocks_of
-from hearing_fakes import FakeModel, noise, scene
+from hearing_fakes import fake_model, noise, scene
 from network_fakes import TINY_MODELS, needs_tflite
 
 from device.errors import SourceLost
@@ -126,21 +126,21 @@ def test_the_scene_has_music_in_its_middle(expected: Outcome) -> None:
 
 def test_less_than_a_patch_gives_one_answer() -> None:
     """And it ends where the recording does."""
-    found = observations(blocks_of(noise(0.3)), FakeModel([0.75]))
+    found = observations(blocks_of(noise(0.3)), fake_model([0.75]))
     assert [each.condition for each in found] == ["hearing", "ended"]
     assert [segment for each in found for segment in each.segments] == [Segment(0, 4800, Music.ON, 0.75)]
 
 
 def test_an_empty_source_gives_none() -> None:
     """Only the end is observed."""
-    (end,) = observations([], FakeModel())
+    (end,) = observations([], fake_model())
     assert (end.condition, end.state, end.heard, end.score, end.events) == ("ended", Music.UNKNOWN, 0, None, ())
 
 
 def test_a_flat_line_is_deaf_until_it_ends() -> None:
     """Music ends with it, the state is unknown, and sound brings a state again."""
     samples = np.concatenate((noise(5.0), np.zeros(6 * SAMPLE_RATE, np.float32), noise(6.0)))
-    found = observations(blocks_of(samples), FakeModel([0.9]), flat_line_limit_s=3.0)
+    found = observations(blocks_of(samples), fake_model([0.9]), flat_line_limit_s=3.0)
     conditions = [each.condition for each in found]
     first, last = conditions.index("flat line"), len(conditions) - 1 - conditions[::-1].index("flat line")
     assert set(conditions[first : last + 1]) == {"flat line"}
@@ -154,14 +154,14 @@ def test_a_flat_line_is_deaf_until_it_ends() -> None:
 def test_after_a_flat_line_nothing_is_dated_into_it() -> None:
     """A score lags by half its window; what begins after a flat line does not begin before its end was closed."""
     samples = np.concatenate((noise(8.0), np.zeros(4 * SAMPLE_RATE, np.float32), noise(12.0)))
-    found = observations(blocks_of(samples), FakeModel([0.9], window_patches=5), flat_line_limit_s=3.0)
+    found = observations(blocks_of(samples), fake_model([0.9], window_patches=5), flat_line_limit_s=3.0)
     first, second = (segment for each in found for segment in each.segments)
     assert first.end <= second.start
 
 
 def test_silence_is_no_flat_line_where_it_is_legitimate() -> None:
     """Without a limit a recording may be silent for as long as it likes."""
-    found = observations(blocks_of(np.zeros(20 * SAMPLE_RATE, np.float32)), FakeModel())
+    found = observations(blocks_of(np.zeros(20 * SAMPLE_RATE, np.float32)), fake_model())
     assert {each.condition for each in found} == {"hearing", "ended"}
 
 
@@ -171,7 +171,7 @@ def test_small_differences_of_the_clock_change_nothing() -> None:
         Block(each.samples, each.start, wall_time=1000 + each.start / SAMPLE_RATE + jitter)
         for each, jitter in zip(blocks_of(noise(4.0)), np.linspace(-0.45, 0.45, 40), strict=True)
     ]
-    assert {each.origin for each in observations(blocks, FakeModel(), origin=1000.0)} == {1000.0}
+    assert {each.origin for each in observations(blocks, fake_model(), origin=1000.0)} == {1000.0}
 
 
 def test_a_jump_of_the_clock_dates_sample_zero_anew() -> None:
@@ -182,14 +182,14 @@ def test_a_jump_of_the_clock_dates_sample_zero_anew() -> None:
         )
         for each in blocks_of(noise(4.0))
     ]
-    origins = [each.origin for each in observations(blocks, FakeModel(), origin=1000.0)]
+    origins = [each.origin for each in observations(blocks, fake_model(), origin=1000.0)]
     assert origins == [1000.0, 1000.0, 1003.0, 1003.0, 1003.0]
 
 
 def test_what_blocks_report_adds_up() -> None:
     """Overruns and invalid samples reach the observation's health."""
     blocks = [Block(each.samples, each.start, overruns=1, invalid=3) for each in blocks_of(noise(2.0))]
-    last = observations(blocks, FakeModel())[-1]
+    last = observations(blocks, fake_model())[-1]
     assert (last.health.overruns, last.health.invalid) == (20, 60)
 
 
@@ -199,6 +199,6 @@ def test_a_lost_source_leaves_the_decision_to_be_closed() -> None:
     decision = Decision(RULES)
     found: list[Observation] = []
     with pytest.raises(SourceLost, match="gone"):
-        found.extend(listen(source, Classifier(FakeModel([0.9])), decision))
+        found.extend(listen(source, Classifier(fake_model([0.9])), decision))
     assert found[-1].state is Music.ON
     assert [event.kind for event in decision.lose().events] == ["music_stopped"]

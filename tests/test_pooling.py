@@ -1,11 +1,11 @@
-"""device.hearing.statistics.pooling: heads are given on the device, to the last bit, what they learnt from."""
+"""device.hearing.statistics.pooling: a segment model reads on the device, to the last bit, what it learnt from."""
 
 import numpy as np
 import pytest
 
-from device.hearing.statistics.pooling import Pooling, Scaling, preparation
+from device.hearing.statistics.pooling import Pooling, mean_std, preparation
 from device.sound import FloatArray
-from export.estimators.base import Standardisation, pooled
+from export.estimators.base import standardisation_of
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +15,6 @@ def segments() -> FloatArray:
     rows = generator.standard_normal((20, 10, 60)) * 10.0 ** generator.uniform(-3, 4, 60)
     rows[:, :, 7] = 0.1
     return rows.astype(np.float32)
-
-
-def scaling_of(standardisation: Standardisation) -> Scaling:
-    """As a description carries it."""
-    mean, scale = standardisation.mean.tolist(), standardisation.scale.tolist()
-    return Scaling(tuple(mean), tuple(scale), standardisation.limit)
 
 
 def test_a_plain_sequence_needs_nothing() -> None:
@@ -34,15 +28,15 @@ def test_pooled_segments_are_those_of_training(segments: FloatArray) -> None:
     assert prepare is not None
     found = np.concatenate([prepare(segment[None]) for segment in segments])
     assert found.dtype == np.float32
-    assert np.array_equal(found, pooled(segments))
+    assert np.array_equal(found, mean_std(segments))
 
 
 @pytest.mark.parametrize("pooling", ["sequence", "mean_std"])
 def test_standardised_segments_are_those_of_training(segments: FloatArray, pooling: Pooling) -> None:
-    """Pooled first, then standardised, with what lies beyond the limit taken to it."""
-    rows = segments if pooling == "sequence" else pooled(segments)
-    standardisation = Standardisation.of(rows.reshape(len(rows), -1, rows.shape[-1]), limit=1.5)
-    prepare = preparation(pooling, scaling_of(standardisation))
+    """Pooled first, then standardised and clipped to the limit."""
+    rows = segments if pooling == "sequence" else mean_std(segments)
+    standardisation = standardisation_of(rows.reshape(len(rows), -1, rows.shape[-1]), limit=1.5)
+    prepare = preparation(pooling, standardisation)
     assert prepare is not None
     found = np.concatenate([prepare(segment[None]) for segment in segments])
     assert found.dtype == np.float32

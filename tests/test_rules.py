@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hearing_fakes import FakeModel
+from hearing_fakes import fake_model
 
 from device.configuration.settings import DecisionConfig
 from device.hearing.rules import rules
@@ -24,7 +24,7 @@ def test_minimum_durations(
     config: DecisionConfig, wish: tuple[float | None, float | None], expected: tuple[float, float]
 ) -> None:
     """Each for itself; zero is a wish, too."""
-    model = FakeModel()
-    model.sidecar = replace(model.sidecar, min_on_s=wish[0], min_off_s=wish[1])
-    found = rules(config, model, "balanced")
+    model = fake_model()
+    sidecar = replace(model.sidecar, min_on_s=wish[0], min_off_s=wish[1])
+    found = rules(config, replace(model, sidecar=sidecar), "balanced")
     assert (found.min_on_s, found.min_off_s) == expected

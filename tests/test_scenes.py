@@ -8,11 +8,11 @@ import pytest
 from hearing_fakes import chord, noise
 from training_fakes import small_pools, track
 
+from device.hearing.models.inputs import HOP_FRAMES
 from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.pools import Part, Pool
 from export.training.scenes import (
     FRAMES,
-    HOP_FRAMES,
     KINDS,
     LABELLED,
     SAMPLES,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hearing_fakes import chord, clicks, noise, scene, time_axis
 
-from device.hearing.classifier import PatchCutter
 from device.hearing.front_end.stream import FrontEnd
+from device.hearing.patch_cutter import PatchCutter
 from device.hearing.statistics.statistics import NAMES, WINDOW_PATCHES, WindowStatistics
 from device.sound import SAMPLE_RATE, FloatArray
 

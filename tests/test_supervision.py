@@ -9,15 +9,17 @@ from dataclasses import replace
 
 import pytest
 from fakes import FakeSource, blocks_of
-from hearing_fakes import FakeModel, RecordingPublisher, noise
-from supervised import Hang, HangingModel, HangingPublisher, HangingSource
+from hearing_fakes import RecordingPublisher, fake_model, noise
+from network_fakes import TINY_MODELS, needs_tflite
+from supervised import Hang, HangingPublisher, HangingSource, hanging_model
 
 from device.configuration.settings import DecisionConfig, SourceConfig, SourceKind
 from device.daemon.listener import Listener
 from device.daemon.listeners import Listeners
+from device.daemon.liveness import MARGIN_S
 from device.errors import SourceLost
 from device.hearing.decision import Music
-from device.hearing.models.loading import Model
+from device.hearing.models.loading import Model, load_model
 from device.publishing.message import Topics
 from device.sources.backoff import Backoff
 from device.sources.base import Source
@@ -39,7 +41,7 @@ def listener_of(
     return Listener(
         SourceConfig(name="mic", kind=kind, path="x", url="x"),
         open_source=open_source,
-        model=model or FakeModel([0.8]),
+        model=model or fake_model([0.8]),
         decision=DecisionConfig(min_on_s=0),
         mode="balanced",
         topics=Topics("oido", "attic"),
@@ -101,6 +103,19 @@ def test_a_listener_in_time_is_left_alone() -> None:
         assert len(publisher.messages) == said
 
 
+@needs_tflite
+def test_who_answers_every_half_second_is_soon_missed() -> None:
+    """After the source's own limit, a hop of the model and a margin; a hop of 0.48 s is not taken for 0.96 s."""
+    hang, publisher = Hang(), RecordingPublisher()
+    model = load_model(str(TINY_MODELS / "embedder.json"))
+    listener = listener_of(lambda: HangingSource(SOUND, hang), publisher, model=model)
+    began = time.monotonic()
+    with at_work(listener, hang):
+        assert hang.reached.wait(20)
+        heard = time.monotonic()
+        assert began + 2.0 + 0.48 + MARGIN_S < listener.liveness.due < heard + 2.0 + 0.48 + MARGIN_S
+
+
 def test_what_was_only_late_goes_on() -> None:
     """After the hang it is heard again: the same music, without a second start."""
     hang, publisher = Hang(), RecordingPublisher()
@@ -141,7 +156,7 @@ def hang_in_read(hang: Hang, publisher: RecordingPublisher) -> Listener:
 def hang_in_inference(hang: Hang, publisher: RecordingPublisher) -> Listener:
     """It never comes back from the model."""
     source = FakeSource(SOUND, stays_open=True)
-    return listener_of(lambda: source, publisher, model=HangingModel(hang, after=2))
+    return listener_of(lambda: source, publisher, model=hanging_model(hang, after=2))
 
 
 @pytest.mark.parametrize("make", [hang_in_open, hang_in_read, hang_in_inference])
@@ -183,7 +198,7 @@ def test_a_published_absence_feeds_it() -> None:
     assert listeners.guard(time.monotonic() + LATER_S)  # the wait is between half an hour and an hour
     assert not listeners.guard(time.monotonic() + 3_700)
     listeners.stop()
-    assert listener.tally.losses == 1
+    assert listener.counts.losses == 1
 
 
 def test_a_pause_feeds_it() -> None:
@@ -223,13 +238,13 @@ def test_counts_outlive_the_source() -> None:
     with at_work(listener):
         assert publisher.wait_for("availability", "online", times=2)
         assert publisher.wait_for("state", "music", times=2)
-    assert (listener.tally.opens, listener.tally.losses) == (2, 1)
-    assert listener.tally.overruns == 6
-    assert listener.tally.decisions == listener.tally.patches
-    assert sum(listener.tally.inference.counts) == listener.tally.decisions
+    assert (listener.counts.opens, listener.counts.losses) == (2, 1)
+    assert listener.counts.overruns == 6
+    assert listener.counts.decisions == listener.counts.answers
+    assert sum(listener.counts.inference.counts) == listener.counts.decisions
 
 
-def test_the_crew_says_what_it_hears() -> None:
+def test_the_listeners_say_what_they_hear() -> None:
     """One line for people, and figures for machines."""
     publisher, listeners = RecordingPublisher(), Listeners()
     listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)

@@ -16,9 +16,10 @@ from export_fakes import rows_of, write_own
 from hearing_fakes import chord, clicks, noise, scene, time_axis
 
 from device.errors import ModelError
-from device.hearing.classifier import Classifier, PatchCutter
-from device.hearing.models.loading import LoadedModel, load_model
+from device.hearing.classifier import Classifier
+from device.hearing.models.loading import Model, load_model
 from device.hearing.models.sidecar import Calibration
+from device.hearing.patch_cutter import PatchCutter
 from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
 from device.sound import SAMPLE_RATE, FloatArray
 from export.__main__ import main
@@ -104,7 +105,7 @@ class Trained:
         return document
 
     @property
-    def model(self) -> LoadedModel:
+    def model(self) -> Model:
         """As the device loads it."""
         return load_model(str(self.out / "logistic.json"))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from fakes import FakeSource, blocks_of
-from hearing_fakes import FakeModel, noise
+from hearing_fakes import fake_model, noise
 
 from device.cli import main
 from device.commands.watch import line, show
@@ -31,7 +31,7 @@ def observed(sound: FloatArray, scores: list[float], flat_line_limit_s: float = 
     """What the pipeline makes of a sound when the model says these probabilities."""
     source = FakeSource(blocks_of(sound), name="room")
     return list(
-        listen(source, Classifier(FakeModel(scores)), Decision(RULES), flat_line_limit_s=flat_line_limit_s)
+        listen(source, Classifier(fake_model(scores)), Decision(RULES), flat_line_limit_s=flat_line_limit_s)
     )
 
 

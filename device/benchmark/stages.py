@@ -13,7 +13,7 @@ from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules, Score, Step
 from device.hearing.front_end.features import LOG_MEL, Spectra
 from device.hearing.front_end.stream import FrontEnd
-from device.hearing.models.loading import LoadedEmbedder, LoadedModel, LoadedSegmentModel
+from device.hearing.models.loading import LoadedModel, Model, PatchModel, SegmentModel
 from device.hearing.models.runtimes import Runtime
 from device.sound import FloatArray
 
@@ -80,7 +80,7 @@ class TimedFrontEnd(FrontEnd):
 class TimedClassifier(Classifier):
     """A model listening to a stream, on the clock: what is neither front end nor network is its `features`."""
 
-    def __init__(self, model: LoadedModel, watch: Stopwatch) -> None:
+    def __init__(self, model: Model, watch: Stopwatch) -> None:
         super().__init__(timed_model(model, watch), front_end=lambda: TimedFrontEnd(watch))
         self._watch = watch
 
@@ -101,7 +101,7 @@ class TimedDecision(Decision):
         return self._watch.time("decision", super().update, score)
 
 
-class TimedRuntime:
+class TimedRuntime(Runtime):
     """A loaded model file, on the clock."""
 
     def __init__(self, runtime: Runtime, stage: str, watch: Stopwatch) -> None:
@@ -110,21 +110,17 @@ class TimedRuntime:
         self._stage = stage
         self._watch = watch
 
-    def run(self, features: FloatArray) -> FloatArray:
-        """As the runtime's."""
-        return self._watch.time(self._stage, self._runtime.run, features)
-
     def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
         """As the runtime's."""
         return self._watch.time(self._stage, self._runtime.run_all, features)
 
 
-def timed_model(model: LoadedModel, watch: Stopwatch) -> LoadedModel:
+def timed_model(model: Model, watch: Stopwatch) -> Model:
     """The model, with a stopwatch on every network that it runs."""
-    if isinstance(model, LoadedSegmentModel):
+    if isinstance(model, SegmentModel):
         embedder = _timed(model.embedder, "embedder", watch)
         return replace(_timed(model, "head", watch), embedder=embedder)
-    return _timed(model, "embedder" if isinstance(model, LoadedEmbedder) else "head", watch)
+    return _timed(model, "embedder" if isinstance(model, PatchModel) else "head", watch)
 
 
 def _timed(model: Loaded, stage: str, watch: Stopwatch) -> Loaded:

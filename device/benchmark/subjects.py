@@ -11,7 +11,7 @@ from device.benchmark.tape import Tape
 from device.configuration.settings import DecisionConfig
 from device.errors import ModelError
 from device.hearing.front_end.transforms import fastest
-from device.hearing.models.loading import LoadedSegmentModel, load_model
+from device.hearing.models.loading import SegmentModel, load_model
 from device.hearing.models.runtimes import TfliteName, open_runtime
 from device.hearing.rules import rules
 from device.pipeline import listen
@@ -61,7 +61,7 @@ class PipelineSubject:
         self.name = model.sidecar.name
         self.kind = model.sidecar.kind
         self.sha256 = model.sidecar.sha256
-        self.embedder_sha256 = model.embedder.sidecar.sha256 if isinstance(model, LoadedSegmentModel) else None
+        self.embedder_sha256 = model.embedder.sidecar.sha256 if isinstance(model, SegmentModel) else None
         self.runtime = model.runtime.description
         self.front_end: str | None = fastest().name
         classifier = TimedClassifier(model, watch)

@@ -15,7 +15,7 @@ from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
 from device.hearing.front_end.transforms import fastest
 from device.hearing.health import HealthMeter
-from device.hearing.models.loading import LoadedModel, LoadedSegmentModel, configured_model
+from device.hearing.models.loading import Model, SegmentModel, configured_model
 from device.hearing.rules import rules
 from device.publishing.message import Topics
 from device.sound import SAMPLE_RATE
@@ -129,12 +129,12 @@ def front_end(transform: str) -> Finding:
     return Finding("front end", ok=True, text=transform + slower * (transform == "numpy"))
 
 
-def _describe(config: Config, model: LoadedModel) -> str:
+def _describe(config: Config, model: Model) -> str:
     rule = rules(config.decision, model, config.model.mode)
     classifier = Classifier(model)
     # Not `window_s`: the worst case is a change that shows only when nothing older has a part in the answer.
     on_s, off_s = rule.worst_case_delay_s(window_s=classifier.context_s, hop_s=classifier.hop_s)
-    parts = [model, model.embedder] if isinstance(model, LoadedSegmentModel) else [model]
+    parts = [model, model.embedder] if isinstance(model, SegmentModel) else [model]
     named = " with ".join(f"{part.sidecar.name} ({part.sidecar.sha256[:12]})" for part in parts)
     return (
         f"{named} on {model.runtime.description}; {config.model.mode}: "

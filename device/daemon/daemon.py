@@ -23,8 +23,8 @@ from device.daemon.reload import changes
 from device.daemon.signals import signals
 from device.daemon.systemd import Notifier
 from device.errors import ModelError, OidoError
-from device.hearing.models.loading import LoadedModel, configured_model
-from device.hearing.models.replacement import load_replacement
+from device.hearing.classifier import try_model
+from device.hearing.models.loading import Model, configured_model, installed_model
 from device.monitoring.host import hardware, resident_mb
 from device.monitoring.metrics import Figures, render
 from device.publishing.discovery import birth_topic, discoveries, forgetting_message
@@ -222,7 +222,7 @@ class _Daemon:
 
     def _begin_to_publish(self) -> None:
         if self._publisher is not self._given:
-            self._publisher.__enter__()
+            self._publisher.start()
         self._introduce()
 
     def _introduce(self) -> None:
@@ -244,13 +244,14 @@ class _Daemon:
         if not self._listeners.command(source, payload):
             _log.warning("ignored a command for %r: there is no such source here", source)
 
-    def _change_model(self, name: str) -> LoadedModel:
+    def _change_model(self, name: str) -> Model:
         """Let another model hear at every source; in the thread of the listener that was commanded.
 
         Raises:
             ModelError: there is no such model, or it cannot be used; the old one goes on.
         """
-        model = load_replacement(name, self._config.model)
+        model = installed_model(name, self._config.model)
+        try_model(model)
         # Not waited for: a reload may just be waiting for this very listener to end.
         if not self._changing.acquire(blocking=False):
             raise ModelError("the configuration is just being changed; try again")
@@ -277,7 +278,7 @@ class _Daemon:
             state_interval_s=config.mqtt.state_interval_s,
             telemetry_interval_s=config.mqtt.telemetry_interval_s,
             origin=self._origin,
-            tally=self._listeners.tally(source),
+            counts=self._listeners.counts(source),
             paused=self._listeners.paused(source),
             change_model=self._change_model,
             journal=None if self._state is None else self._state.journal,
@@ -325,7 +326,7 @@ def _topics(config: Config) -> Topics:
     return Topics(config.mqtt.base_topic, config.node.name)
 
 
-def _info(model: LoadedModel) -> DeviceInfo:
+def _info(model: Model) -> DeviceInfo:
     return DeviceInfo(
         version=device.__version__,
         model=model.sidecar.name,

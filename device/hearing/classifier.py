@@ -1,7 +1,7 @@
 """Sound becomes scores, the same ones however the samples arrive.
 
-`PatchCutter` regroups blocks into pieces of exactly the size that the model's next answer needs. All that stands
-behind it sees the same shapes and gives the same bits whatever the size of the blocks, and a replay decides as the
+`PatchCutter` regroups blocks into pieces of exactly the size that the model's next answer needs. Everything after
+it sees the same shapes and gives the same bits whatever the size of the blocks, so that a replay decides as the
 live run did. No answer is given of less than a whole patch.
 """
 
@@ -11,10 +11,8 @@ from device.hearing.decision import Score
 from device.hearing.front_end.stream import FrontEnd
 from device.hearing.hearings import MakeFrontEnd, hearing_of
 from device.hearing.models.loading import Model
-from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES, PatchCutter
+from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.sound import SAMPLE_RATE, FloatArray
-
-__all__ = ["FIRST_PATCH_SAMPLES", "PATCH_SAMPLES", "Classifier", "PatchCutter"]
 
 _REACH_SAMPLES = FIRST_PATCH_SAMPLES - PATCH_SAMPLES
 """The last frame of a patch reaches 15 ms beyond it. The next frame is made of these samples too."""
@@ -24,11 +22,8 @@ class Classifier:
     """A model listening to one stream. Not thread-safe.
 
     Args:
-        model: of any kind that `device.hearing.hearings` knows.
+        model: of any kind.
         front_end: makes the front end of each model that listens.
-
-    Raises:
-        ModelError: the model reads something that this program does not compute.
     """
 
     def __init__(self, model: Model, *, front_end: MakeFrontEnd = FrontEnd) -> None:
@@ -44,8 +39,8 @@ class Classifier:
     def next_samples(self) -> int:
         """How many samples the next answer needs: what `PatchCutter` is to ask.
 
-        A first patch and what its last frame reaches beyond it (15,600); a whole patch (15,360) for the first one
-        of a model that takes over, as that reach was heard already; otherwise the model's hop.
+        15,600 at first: a patch, and what its last frame reaches beyond it. 15,360, a patch, for the first answer
+        of a model that takes over, as that reach was heard already. Then the model's hop.
         """
         if self._answers:
             return self._hearing.hop_samples
@@ -58,15 +53,15 @@ class Classifier:
 
     @property
     def window_s(self) -> float:
-        """Seconds that an answer speaks for, around whose middle it is dated."""
+        """Seconds that an answer speaks for; it is dated at their middle."""
         return self._window_samples(self._hearing.recent_patches) / SAMPLE_RATE
 
     @property
     def context_s(self) -> float:
-        """Seconds of sound that can have a part in an answer: after so long it knows nothing of what was before.
+        """The most seconds of sound that an answer depends on, at least `window_s`.
 
-        At least `window_s`. An answer of a segment model speaks for its recent patches, which usually decide it,
-        but ten seconds of context have a say: against it a change may show only when the context is over.
+        An answer of a segment model speaks for its recent patches, which usually decide it. The ten seconds of
+        context count too: where they disagree, a change may show only once they have passed.
         """
         return self._hearing.context_samples / SAMPLE_RATE
 
@@ -89,21 +84,27 @@ class Classifier:
         return Score(start=start, end=self._spoken, heard=self._end + _REACH_SAMPLES, probability=probability)
 
     def replace(self, model: Model) -> None:
-        """Go on with another model, of any kind; its window begins with the next sample.
-
-        Raises:
-            ModelError: the model reads something that this program does not compute. The old one goes on.
-        """
+        """Go on with another model, of any kind; its window begins with the next sample."""
         self._hearing = hearing_of(model, self._front_end)
         self._answers = 0
         self._lead = self._overlap
 
     def _window_samples(self, answers: int) -> int:
-        """What the present model's answer of that number speaks for."""
+        """What the present model's n-th answer speaks for."""
         patches = min(answers, self._hearing.recent_patches)
         return PATCH_SAMPLES + (patches - 1) * self._hearing.hop_samples
 
     def _middle(self, later: int) -> int:
-        """Middle, in samples, of the window of the latest answer, or of one so many answers later."""
+        """Middle, in samples, of the window of the n-th answer after the latest."""
         end = self._end + later * self._hearing.hop_samples
         return end - self._window_samples(self._answers + later) // 2
+
+
+def try_model(model: Model) -> None:
+    """Let a model judge a second of silence, before it replaces one that works.
+
+    Raises:
+        ModelError: the model does not take what its description says, or gives no probabilities.
+    """
+    classifier = Classifier(model)
+    classifier.answer(np.zeros(classifier.next_samples, np.float32))

@@ -1,10 +1,10 @@
-"""What each kind of model makes of a stream, piece by piece: one answer for every piece.
+"""How each kind of model hears a stream, piece by piece: one answer for every piece.
 
-`statistics`  every 0.96 s: the statistics of the latest patches, judged at once
-`patch`       every 0.48 s: the mean of what the network says of each of the latest patches
-`segment`     every 0.48 s: that mean, of an embedder's scores, joined with what a second model, the head, says of
-              the embeddings of about ten seconds; a few sure patches in a row need not wait for the ten seconds;
-              or every 0.96 s: what a head says of about ten seconds of statistics
+`statistics`  every 0.96 s: what the model says of the statistics of the latest patches
+`patch`       every 0.48 s: the mean of the model's scores of the latest patches
+`segment`     every 0.48 s: the mean of an embedder's scores of the latest patches, joined with what the model says
+              of the embeddings of about ten seconds; a few patches in a row that are surely music count at once;
+              or every 0.96 s: what the model says of about ten seconds of statistics
 """
 
 from collections import deque
@@ -13,28 +13,33 @@ from typing import Protocol
 
 import numpy as np
 
-from device.errors import ModelError
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.front_end.stream import FrontEnd
-from device.hearing.models.inputs import HOP_FRAMES, PatchInput, SegmentInput, StatisticsInput
-from device.hearing.models.loading import Embedder, Head, Model, SegmentModel
+from device.hearing.models.inputs import HOP_FRAMES
+from device.hearing.models.loading import (
+    Model,
+    PatchModel,
+    SegmentModel,
+    StatisticsModel,
+    StatisticsSegmentModel,
+)
 from device.hearing.models.sidecar import log_odds, sigmoid
 from device.hearing.patch_cutter import PATCH_SAMPLES
 from device.hearing.statistics.pooling import preparation
-from device.hearing.statistics.statistics import NAMES, WindowStatistics
+from device.hearing.statistics.statistics import WindowStatistics
 from device.sound import FloatArray
 
 HOP_SAMPLES = HOP_FRAMES * LOG_MEL.hop_samples
 """0.48 s."""
 
 STRIDE = PATCH_FRAMES // HOP_FRAMES
-"""Every so manieth patch makes a segment: 0.96 s from one to the next, so that they join without overlap."""
+"""Every second patch makes a segment: 0.96 s from one to the next, so that they join without overlap."""
 
 SURE = 1 - 1 / 512
-"""No score counts as surer than this, nor below 1 - this: half a step of an int8 output short of certainty."""
+"""Scores are limited to this, and to 1 - this: half a step of an int8 output short of certainty."""
 
 _EVEN = 0.5
-"""A score that says neither."""
+"""A score that says neither music nor no music."""
 
 MakeFrontEnd = Callable[[], FrontEnd]
 
@@ -45,9 +50,9 @@ class Hearing(Protocol):
     hop_samples: int
     """From one answer to the next. Only the first needs more, a whole patch."""
     recent_patches: int
-    """Patches that an answer speaks for, `hop_samples` apart, once there are so many."""
+    """Patches that an answer speaks for, `hop_samples` apart, once there are that many."""
     context_samples: int
-    """How much sound, at most, has a part in an answer."""
+    """The most sound that an answer depends on."""
 
     def answer(self, samples: FloatArray) -> float:
         """Take in the next piece, and give the calibrated probability of music.
@@ -59,24 +64,16 @@ class Hearing(Protocol):
 
 
 def hearing_of(model: Model, front_end: MakeFrontEnd = FrontEnd) -> Hearing:
-    """The hearing that a model needs.
-
-    Raises:
-        ModelError: the model reads something that this program does not compute.
-    """
-    kind = model.sidecar.kind
-    if kind == "statistics":
-        return StatisticsHearing(model, front_end())
-    if kind == "patch" and isinstance(model, Embedder):
-        return PatchHearing(model, front_end())
-    if kind == "segment" and isinstance(model, SegmentModel):
-        return SegmentHearing(model, front_end())
-    if kind == "segment" and isinstance(model, Head):
-        stated = SegmentInput.read(model.sidecar)
-        if stated.statistics is not None:
-            return StatisticsSegmentHearing(model, stated, stated.statistics, front_end())
-    known = "statistics, patch, segment"
-    raise ModelError(f"model {model.sidecar.name!r} is of kind {kind!r}; this program knows {known}")
+    """The hearing that a model needs."""
+    match model:
+        case StatisticsModel():
+            return StatisticsHearing(model, front_end())
+        case PatchModel():
+            return PatchHearing(model, front_end())
+        case SegmentModel():
+            return SegmentHearing(model, front_end())
+        case StatisticsSegmentModel():
+            return StatisticsSegmentHearing(model, front_end())
 
 
 class StatisticsHearing:
@@ -84,10 +81,10 @@ class StatisticsHearing:
 
     hop_samples = PATCH_SAMPLES
 
-    def __init__(self, model: Model, front_end: FrontEnd) -> None:
+    def __init__(self, model: StatisticsModel, front_end: FrontEnd) -> None:
         self._model = model
         self._front_end = front_end
-        self.recent_patches = StatisticsInput.read(model.sidecar).window_patches
+        self.recent_patches = model.input.window_patches
         self.context_samples = self.recent_patches * PATCH_SAMPLES
         self._statistics = WindowStatistics(self.recent_patches)
 
@@ -100,10 +97,10 @@ class StatisticsHearing:
 class PatchStream:
     """The latest patch of a stream, and what an embedder says of each. Each frame is computed once."""
 
-    def __init__(self, embedder: Embedder, front_end: FrontEnd) -> None:
+    def __init__(self, embedder: PatchModel, front_end: FrontEnd) -> None:
         self._embedder = embedder
         self._front_end = front_end
-        self._log_offset = PatchInput.read(embedder.sidecar).log_offset
+        self._log_offset = embedder.input.log_offset
         self._patch = np.zeros((PATCH_FRAMES, LOG_MEL.mel_bands), np.float32)
 
     def push(self, samples: FloatArray) -> tuple[float, FloatArray]:
@@ -119,10 +116,10 @@ class PatchHearing:
 
     hop_samples = HOP_SAMPLES
 
-    def __init__(self, model: Embedder, front_end: FrontEnd) -> None:
-        self._model = model
-        self.recent_patches = PatchInput.read(model.sidecar).recent_patches
-        self.context_samples = span_samples(self.recent_patches)
+    def __init__(self, model: PatchModel, front_end: FrontEnd) -> None:
+        self._calibration = model.sidecar.calibration
+        self.recent_patches = model.input.recent_patches
+        self.context_samples = _span_samples(self.recent_patches)
         self._stream = PatchStream(model, front_end)
         self._scores: deque[float] = deque(maxlen=self.recent_patches)
 
@@ -130,7 +127,7 @@ class PatchHearing:
         """As `Hearing.answer`."""
         score, _ = self._stream.push(samples)
         self._scores.append(score)
-        return self._model.sidecar.calibration.of(sum(self._scores) / len(self._scores))
+        return self._calibration.of(sum(self._scores) / len(self._scores))
 
 
 class SegmentHearing:
@@ -139,16 +136,14 @@ class SegmentHearing:
     hop_samples = HOP_SAMPLES
 
     def __init__(self, model: SegmentModel, front_end: FrontEnd) -> None:
-        stated = SegmentInput.read(model.sidecar)
-        stated.check_embedding(PatchInput.read(model.embedder.sidecar).embedding_size, model.sidecar.name)
-        self._model = model
-        self._stated = stated
-        self._segment = SegmentJudge(model, stated, stride=STRIDE)
-        self.recent_patches = stated.recent_patches
-        self.context_samples = span_samples(max(self._segment.reach, self.recent_patches))
+        self._calibration = model.sidecar.calibration
+        self._input = model.input
+        self._segment = SegmentJudge(model, stride=STRIDE)
+        self.recent_patches = model.input.recent_patches
+        self.context_samples = _span_samples(max(self._segment.reach, self.recent_patches))
         self._stream = PatchStream(model.embedder, front_end)
         self._scores: deque[float] = deque(maxlen=self.recent_patches)
-        self._quick: deque[float] = deque(maxlen=stated.quick_patches)
+        self._quick: deque[float] = deque(maxlen=model.input.quick_patches)
 
     def answer(self, samples: FloatArray) -> float:
         """As `Hearing.answer`."""
@@ -157,29 +152,26 @@ class SegmentHearing:
         self._quick.append(score)
         recent = sum(self._scores) / len(self._scores)
         joined = self._segment.push(embedding, seems_over=recent < _EVEN)
-        if self._stated.recent_weight:
-            joined = joined_score(recent, joined, self._stated.recent_weight)
-        if self._quick and len(self._quick) == self._stated.quick_patches:
-            joined = max(joined, quick_score(min(self._quick), self._stated.quick_discount))
-        return self._model.sidecar.calibration.of(joined)
+        if self._input.recent_weight:
+            joined = joined_score(recent, joined, self._input.recent_weight)
+        if self._quick and len(self._quick) == self._input.quick_patches:
+            joined = max(joined, sigmoid(_logit(min(self._quick)) - self._input.quick_discount))
+        return self._calibration.of(joined)
 
 
 class StatisticsSegmentHearing:
-    """Of a model of kind `segment` on the statistics, which have no score of their own: only the head speaks."""
+    """Of a model of kind `segment` on the statistics, which have no score of their own."""
 
     hop_samples = PATCH_SAMPLES
 
-    def __init__(
-        self, model: Head, stated: SegmentInput, statistics: StatisticsInput, front_end: FrontEnd
-    ) -> None:
-        stated.check_embedding(len(NAMES), model.sidecar.name)
+    def __init__(self, model: StatisticsSegmentModel, front_end: FrontEnd) -> None:
         self._calibration = model.sidecar.calibration
         self._front_end = front_end
-        self._statistics = WindowStatistics(statistics.window_patches)
-        self._segment = SegmentJudge(model, stated, stride=1)
-        self.recent_patches = stated.recent_patches
-        # The oldest patch of a segment looks back, too.
-        patches = max(self._segment.reach + statistics.window_patches - 1, self.recent_patches)
+        self._statistics = WindowStatistics(model.statistics.window_patches)
+        self._segment = SegmentJudge(model, stride=1)
+        self.recent_patches = model.input.recent_patches
+        # The statistics of the oldest patch of a segment look back, too.
+        patches = max(self._segment.reach + model.statistics.window_patches - 1, self.recent_patches)
         self.context_samples = patches * PATCH_SAMPLES
 
     def answer(self, samples: FloatArray) -> float:
@@ -189,33 +181,32 @@ class StatisticsSegmentHearing:
 
 
 class SegmentJudge:
-    """What a head says of the segment that ends with the newest embedding.
+    """What a model says of the segment that ends with the newest embedding.
 
     Args:
-        head: what judges.
-        stated: of its description.
-        stride: every so manieth embedding is one of the segment's.
+        model: what judges.
+        stride: every `stride`-th embedding is one of the segment's.
     """
 
-    def __init__(self, head: Head, stated: SegmentInput, *, stride: int) -> None:
-        self.reach = (stated.segment_patches - 1) * stride + 1
-        """Embeddings from a segment's first to its last."""
-        self._head = head
-        self._size = stated.segment_patches
-        self._every = stated.segment_every
+    def __init__(self, model: SegmentModel | StatisticsSegmentModel, *, stride: int) -> None:
+        self._model = model
+        self._size = model.input.segment_patches
+        self._every = model.input.segment_every
         self._stride = stride
-        self._prepare = preparation(stated.pooling, stated.scaling)
+        self._prepare = preparation(model.input.pooling, model.input.standardisation)
+        self.reach = (self._size - 1) * stride + 1
+        """Embeddings from a segment's first to its last."""
         self._embeddings: deque[FloatArray] = deque(maxlen=self.reach)
         self._patches = 0
         self._score = 0.0
 
     def push(self, embedding: FloatArray, *, seems_over: bool = False) -> float:
-        """Take in the next embedding; the score of music, not calibrated, of the latest judgement.
+        """Take in the next embedding, and give the score of the latest judgement, not calibrated.
 
         Args:
             embedding: (size,)
-            seems_over: whether there seems to be no music any more. A judgement that there is does not hold then:
-                it would hold up the stop.
+            seems_over: whether the music seems to be over. A judgement of music is then made anew at once, as it
+                would delay the stop.
         """
         self._embeddings.append(embedding)
         if self._patches % self._every == 0 or (seems_over and self._score >= _EVEN):
@@ -226,7 +217,7 @@ class SegmentJudge:
     def _judged(self) -> float:
         places = segment_places(len(self._embeddings), self._size, self._stride)
         segment = np.concatenate([self._embeddings[place] for place in places]).reshape(1, self._size, -1)
-        return float(self._head.raw(segment if self._prepare is None else self._prepare(segment))[0])
+        return float(self._model.raw(segment if self._prepare is None else self._prepare(segment))[0])
 
 
 def segment_places(patches: int, size: int, stride: int = STRIDE) -> list[int]:
@@ -239,7 +230,7 @@ def segment_places(patches: int, size: int, stride: int = STRIDE) -> list[int]:
 
     Returns:
         `size` places of patches, 0 the oldest: every `stride`-th one, the newest at the end. Where there are too
-        few, those that are there are repeated in their order, from the oldest on.
+        few, they are repeated in their order, from the oldest on.
     """
     newest = patches - 1
     there = range(max(newest % stride, newest - (size - 1) * stride), patches, stride)
@@ -247,7 +238,7 @@ def segment_places(patches: int, size: int, stride: int = STRIDE) -> list[int]:
 
 
 def joined_score(recent: float, segment: float, recent_weight: float) -> float:
-    """The score of an answer from those of its parts: their mean in log odds, weighted.
+    """The weighted mean, in log odds, of an answer's two parts.
 
     Args:
         recent: mean score of the recent patches, 0 to 1.
@@ -257,13 +248,8 @@ def joined_score(recent: float, segment: float, recent_weight: float) -> float:
     return sigmoid(recent_weight * _logit(recent) + (1 - recent_weight) * _logit(segment))
 
 
-def quick_score(least: float, discount: float) -> float:
-    """What an answer is at least: the least score of the latest patches, 0 to 1, so much lower in log odds."""
-    return sigmoid(_logit(least) - discount)
-
-
-def span_samples(patches: int) -> int:
-    """From the first sample to the last of so many patches, `HOP_FRAMES` apart."""
+def _span_samples(patches: int) -> int:
+    """From the first sample to the last of this many patches, `HOP_FRAMES` apart."""
     return PATCH_SAMPLES + (patches - 1) * HOP_SAMPLES
 
 

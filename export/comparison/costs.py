@@ -14,10 +14,11 @@ import numpy as np
 from device.benchmark.memory import read_memory
 from device.hearing.models.runtimes import open_runtime
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
+from device.hearing.statistics.pooling import mean_std
 from device.sound import SAMPLE_RATE, FloatArray
 from export.embeddings.feature import Feature, opened
 from export.errors import ExportError
-from export.estimators.base import ModelFile, Reads, pooled
+from export.estimators.base import ModelFile, Reads
 from export.evaluation.hearing import SEGMENT_PATCHES, SEGMENT_SAMPLES
 
 _SEGMENT_S = SEGMENT_SAMPLES / SAMPLE_RATE
@@ -80,7 +81,7 @@ def _measure(job: _Job) -> Costs:
     runtime = open_runtime(Path(f"model{job.file.suffix}"), job.file.content, job.file.output)
 
     def ask() -> FloatArray:
-        row = pooled(sequence) if job.reads == "pooled" else sequence
+        row = mean_std(sequence) if job.reads == "pooled" else sequence
         if job.file.standardisation is not None:
             row = job.file.standardisation(row)
         return runtime.run(np.ascontiguousarray(row, np.float32))

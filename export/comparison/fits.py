@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from export.convert.sidecar import replace
+from device.hearing.statistics.pooling import Standardisation
 from export.embeddings.segments import Segments
 from export.estimators import choosing
-from export.estimators.base import Estimator, ModelFile, Standardisation
+from export.estimators.base import Estimator, ModelFile
 from export.estimators.parity import parity
 from export.evaluation.metrics import package_weights
 from export.spread import spread
+from export.whole_file import write_bytes
 
 EXAMPLES = 200
 """Training rows on which a network's int8 ranges are measured."""
@@ -121,8 +122,8 @@ def _write(path: Path, fit: Fit) -> None:
         else {"mean": scaling.mean.tolist(), "scale": scaling.scale.tolist(), "limit": scaling.limit},
         "parameters": dict(fit.parameters),
     }
-    replace(path.with_suffix(file.suffix), file.content)
-    replace(path, json.dumps(document, indent=1).encode())
+    write_bytes(path.with_suffix(file.suffix), file.content)
+    write_bytes(path, json.dumps(document, indent=1).encode())
 
 
 def _read(path: Path) -> Fit:

@@ -1,7 +1,6 @@
 """Writes NAME.json beside NAME.onnx or NAME.tflite; `device.hearing.models.sidecar` reads it."""
 
 import hashlib
-import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from device.hearing.models.sidecar import SCHEMA_VERSION, Calibration, front_end_document
+from device.hearing.front_end.features import LOG_MEL
+from device.hearing.models.sidecar import SCHEMA_VERSION, Calibration
+from export.whole_file import write_bytes, write_json
 
 LABELS = ("no_music", "music")
 
@@ -54,14 +55,13 @@ def write(
     Returns:
         The path of the sidecar.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": name,
         "kind": kind,
         "file": f"{name}{suffix}",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "input": {"front_end": front_end_document(), **inputs},
+        "input": {"front_end": asdict(LOG_MEL), **inputs},
         "output": {"name": output, "labels": list(labels)},
         "calibration": calibration_document(calibration),
         "thresholds": dict(thresholds),
@@ -72,9 +72,9 @@ def write(
         "licence": licence,
         "commit": commit(),
     }
-    replace(folder / f"{name}{suffix}", content)
+    write_bytes(folder / f"{name}{suffix}", content)
     path = folder / f"{name}.json"
-    replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    write_json(path, document)
     return path
 
 
@@ -83,13 +83,6 @@ def calibration_document(calibration: Calibration) -> dict[str, Any]:
     parameters = {key: value for key, value in asdict(calibration).items() if key != "method"}
     used = {"none": (), "isotonic": ("raw", "calibrated")}.get(calibration.method, ("slope", "offset"))
     return {"method": calibration.method, "parameters": {key: parameters[key] for key in used}}
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    half_written = path.with_name(path.name + ".part")
-    half_written.write_bytes(content)
-    half_written.replace(path)
 
 
 def commit() -> str | None:

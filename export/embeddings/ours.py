@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from device.hearing.models.loading import LoadedEmbedder, load_model
+from device.hearing.models.loading import PatchModel, load_model
 from device.sound import FloatArray
 from export.embeddings.base import log_mel_patches
 from export.errors import ExportError
@@ -26,7 +26,7 @@ class OursExtractor:
 
     def __init__(self, reference: str = "embedder") -> None:
         model = load_model(reference)
-        if not isinstance(model, LoadedEmbedder):
+        if not isinstance(model, PatchModel):
             raise ExportError(
                 f"{reference}: is of kind {model.sidecar.kind!r}; embeddings need one of kind 'patch'"
             )
@@ -40,5 +40,8 @@ class OursExtractor:
         Raises:
             ModelError: the file does not take patches.
         """
-        patches = log_mel_patches(samples, log_offset=self._model.input.log_offset)
+        return self.patch_embeddings(log_mel_patches(samples, log_offset=self._model.input.log_offset))
+
+    def patch_embeddings(self, patches: FloatArray) -> FloatArray:
+        """(n, 96, 64) log-mel patches -> (n, 128) embeddings."""
         return np.stack([self._model.embed(patch)[1] for patch in patches]).astype(np.float32, copy=False)

@@ -1,6 +1,5 @@
 """Sections of sound as segments: ten patches of 0.96 s each, as embeddings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
+from device.hearing.statistics.pooling import mean_std
 from device.sound import FloatArray
+from export.columns import Columns
 from export.embeddings.base import Extractor
-from export.estimators.base import Reads, pooled
+from export.estimators.base import Reads
 from export.evaluation.hearing import SEGMENT_PATCHES, segment_ends
 from export.evaluation.takes import Section
 
@@ -20,7 +21,7 @@ _POOLED_AT_ONCE = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:
+class Segments(Columns):
     """Rows of one extractor, with what is known of each."""
 
     sequences: FloatArray
@@ -32,31 +33,13 @@ class Segments:
     variation: npt.NDArray[np.str_]
     """(n,) `clean`, `room` or `mixture`."""
 
-    def __len__(self) -> int:
-        """Rows."""
-        return len(self.music)
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
-        """The rows for which the mask, (n,), is true."""
-        return type(self)(self.sequences[mask], self.music[mask], self.package[mask], self.variation[mask])
-
     def read(self, reads: Reads) -> FloatArray:
         """As an estimator reads them."""
         if reads == "sequence":
             return self.sequences
         # A few at a time: deviations are taken in float64, of all rows at once that would be twice their size.
         parts = range(0, max(1, len(self)), _POOLED_AT_ONCE)
-        return np.concatenate([pooled(self.sequences[begin : begin + _POOLED_AT_ONCE]) for begin in parts])
-
-    @classmethod
-    def join(cls, parts: Sequence["Segments"]) -> Self:
-        """All rows of all parts, in order; at least one part."""
-        return cls(
-            np.concatenate([part.sequences for part in parts]),
-            np.concatenate([part.music for part in parts]),
-            np.concatenate([part.package for part in parts]),
-            np.concatenate([part.variation for part in parts]),
-        )
+        return np.concatenate([mean_std(self.sequences[begin : begin + _POOLED_AT_ONCE]) for begin in parts])
 
     @classmethod
     def of(cls, section: Section, extractor: Extractor, variation: str) -> Self:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from device.hearing.statistics.pooling import Standardisation
 from device.sound import FloatArray
 from export.errors import ExportError
 from export.evaluation.hearing import SEGMENT_PATCHES
@@ -26,38 +27,11 @@ Groups = npt.NDArray[np.str_]
 """(n,) the package that each row comes from."""
 
 
-def pooled(sequences: FloatArray) -> FloatArray:
-    """What the estimators that read no sequences read: (n, patches, size) to (n, 2 x size).
-
-    The mean of each value over the patches, then its standard deviation (of the population: divided by n).
-    """
-    mean, deviation = sequences.mean(axis=1, dtype=np.float64), sequences.std(axis=1, dtype=np.float64)
-    return np.concatenate([mean, deviation], axis=1).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Standardisation:
-    """Brings columns of any size to one: applied before the model, in float32, not by it."""
-
-    mean: FloatArray
-    """(size,) taken away."""
-    scale: FloatArray
-    """(size,) divided by."""
-    limit: float
-    """In standard deviations: what lies beyond is taken to it. An int8 tensor has one step for all its columns, so
-    a single wild value would make that step too coarse for the others."""
-
-    @classmethod
-    def of(cls, sequences: FloatArray, *, limit: float = 5.0) -> "Standardisation":
-        """Measured on training rows, (n, patches, size)."""
-        mean, scale = sequences.mean(axis=(0, 1), dtype=np.float64), sequences.std(axis=(0, 1), dtype=np.float64)
-        steady = scale <= 1e-6 * np.abs(mean) + 1e-12  # rounding is no variation to blow up
-        return cls(mean.astype(np.float32), np.where(steady, 1.0, scale).astype(np.float32), limit)
-
-    def __call__(self, sequences: FloatArray) -> FloatArray:
-        """(n, patches, size) standardised."""
-        standardised: FloatArray = np.clip((sequences - self.mean) / self.scale, -self.limit, self.limit)
-        return standardised
+def standardisation_of(sequences: FloatArray, *, limit: float = 5.0) -> Standardisation:
+    """Measured on training rows, (n, patches, size)."""
+    mean, scale = sequences.mean(axis=(0, 1), dtype=np.float64), sequences.std(axis=(0, 1), dtype=np.float64)
+    steady = scale <= 1e-6 * np.abs(mean) + 1e-12  # rounding is no variation to blow up
+    return Standardisation(mean.astype(np.float32), np.where(steady, 1.0, scale).astype(np.float32), limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from device.hearing.statistics.pooling import Standardisation
 from device.sound import FloatArray
 from export.convert import tflite
 from export.errors import ExportError
-from export.estimators.base import Groups, Labels, ModelFile, Reads, Standardisation, check, check_shape
+from export.estimators.base import Groups, Labels, ModelFile, Reads, check, check_shape, standardisation_of
 from export.estimators.choosing import Fold, Indices, Setting, choose, folds, log_loss, log_odds
 from export.evaluation.metrics import FloatVector
 from export.frameworks import tensorflow
@@ -70,7 +71,7 @@ class Network:
         """
         check(x, y, weight=weight, groups=groups, reads=self.reads, name=self.name)
         tensorflow("training a network")
-        standardisation = Standardisation.of(x) if self.standardise else None
+        standardisation = standardisation_of(x) if self.standardise else None
         rows = x if standardisation is None else standardisation(x)
         deal = folds(y, weight, groups, seed=seed)[: self.schedule.folds]
         looks: dict[str, list[int]] = {}

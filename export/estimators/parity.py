@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from device.hearing.models.loading import LoadedModel
+from device.hearing.models.loading import Model
 from device.hearing.models.runtimes import TfliteName, open_runtime
 from device.sound import FloatArray
 from export.estimators.base import Fitted, ModelFile
@@ -17,7 +17,7 @@ ONNX_BAR = 1e-4
 """An ONNX file may differ by so much in probability: both compute the same in other precisions."""
 
 
-def largest_difference(model: LoadedModel, pipeline: Pipeline, features: FloatArray) -> float:
+def largest_difference(model: Model, pipeline: Pipeline, features: FloatArray) -> float:
     """The largest difference in calibrated probability between the device's model and the estimator.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Score
-from device.hearing.models.loading import LoadedModel, Model, load_model
+from device.hearing.models.loading import Model, load_model
 from device.hearing.patch_cutter import PATCH_SAMPLES, PatchCutter
 from device.sound import FloatArray
 
@@ -122,7 +122,7 @@ class DeviceModel:
 
 @dataclass(frozen=True, slots=True)
 class _DeviceEar:
-    model: LoadedModel
+    model: Model
 
     def hear(self, samples: FloatArray) -> Heard:
         """A segment is the answer that was given nearest to its end."""

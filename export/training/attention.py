@@ -5,7 +5,6 @@ is something to get used to, not a surprise.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
-from device.hearing.models.loading import LoadedEmbedder, load_model
+from device.hearing.models.inputs import HOP_FRAMES
+from device.hearing.models.loading import PatchModel, load_model
 from device.sound import FloatArray
 from export.errors import ExportError
 from export.estimators.attention import build
@@ -26,8 +26,8 @@ from export.progress import Progress
 from export.training.batches import Augmentation, factors
 from export.training.course import Record
 from export.training.data import cache, scenes
-from export.training.scenes import HOP_FRAMES
 from export.training.shards import Examples
+from export.whole_file import write_arrays, write_json
 
 PASSES = 3
 """How often each scene is embedded, each time through another microphone; the first time as it is."""
@@ -173,10 +173,8 @@ class Best:
         if loss >= self._loss:
             return
         self._loss = loss
-        half_written = self._path.with_suffix(".part.npz")
         weights = {f"weights_{i}": value for i, value in enumerate(model.get_weights())}
-        np.savez(half_written, allow_pickle=False, loss=np.float64(loss), **weights)
-        half_written.replace(self._path)
+        write_arrays(self._path, {"loss": np.float64(loss), **weights})
 
     def restore(self, model: Any) -> None:
         """Give the weights back to the model."""
@@ -187,23 +185,21 @@ class Best:
 def run(arguments: argparse.Namespace) -> int:
     """From the converted embedder in --out to CACHE/attention/model.keras."""
     embedder = load_model(str(arguments.out / "embedder.json"))
-    if not isinstance(embedder, LoadedEmbedder):
+    if not isinstance(embedder, PatchModel):
         raise ExportError(f"{arguments.out / 'embedder.json'} is no embedder; run oido-export convert embedder")
     training, validation, version = scenes(arguments)
     folder = cache(arguments) / "attention"
     data = f"{embedder.sidecar.sha256[:12]}-{version}-{arguments.seed}"
     stored = folder / f"embedded-{data}.npz"
     if not stored.exists():
-        folder.mkdir(parents=True, exist_ok=True)
 
         def embed(patch: FloatArray) -> FloatArray:
             return embedder.embed(patch)[1]
 
         learned = segments(training, embed, seed=arguments.seed)
         checked = segments(validation, embed, seed=1, passes=1)
-        half_written = stored.with_suffix(".part.npz")
-        np.savez(half_written, x=learned[0], y=learned[1], validation_x=checked[0], validation_y=checked[1])
-        half_written.replace(stored)
+        arrays = {"x": learned[0], "y": learned[1], "validation_x": checked[0], "validation_y": checked[1]}
+        write_arrays(stored, arrays)
     with np.load(stored) as arrays:
         features = {name: arrays[name] for name in arrays.files}
     model = train(
@@ -217,13 +213,13 @@ def run(arguments: argparse.Namespace) -> int:
     model.save(folder / "model.keras")
     generator = np.random.default_rng(arguments.seed)
     some = generator.choice(len(features["x"]), min(500, len(features["x"])), replace=False)
-    np.savez(folder / "representative.npz", segments=features["x"][some])
+    write_arrays(folder / "representative.npz", {"segments": features["x"][some]})
     about = {
         "corpus": version,
         "epochs": arguments.epochs,
         "seed": arguments.seed,
         "embedder": embedder.sidecar.sha256,
     }
-    (folder / "training_data.json").write_text(json.dumps(about, indent=2) + "\n")
+    write_json(folder / "training_data.json", about)
     print(f"wrote {folder / 'model.keras'}; next: oido-export convert attention")
     return 0

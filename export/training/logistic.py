@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from device.hearing.models.loading import LoadedModel, load_model
+from device.hearing.models.loading import Model, load_model
 from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
@@ -114,7 +114,7 @@ def _load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
     return corpus.version, rows
 
 
-def _reports(model: LoadedModel, rows: Rows, *, split: str, mode: str) -> dict[str, Report]:
+def _reports(model: Model, rows: Rows, *, split: str, mode: str) -> dict[str, Report]:
     """Every variant of a split, music under speech left out, at the mode's threshold."""
     found: dict[str, Report] = {}
     for variant in VARIANTS:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import scipy.signal
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.models.inputs import HOP_FRAMES
 from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, Room, at_level, in_a_room, noise, record
 from export.corpus.codecs import CODECS, through
@@ -21,9 +22,6 @@ from export.corpus.pools import Part, Pool
 
 PATCHES = 10
 """One after the other in a scene, without overlap: one segment."""
-
-HOP_FRAMES = 48
-"""From one labelled patch to the next."""
 
 FRAMES = PATCHES * PATCH_FRAMES
 

@@ -21,7 +21,7 @@ from device.configuration.settings import DecisionConfig
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision
 from device.hearing.front_end.transforms import fastest
-from device.hearing.models.loading import LoadedModel, installed_models, load_model
+from device.hearing.models.loading import Model, installed_models, load_model
 from device.hearing.models.runtimes import Runtime
 from device.hearing.models.sidecar import Sidecar
 from device.hearing.rules import rules
@@ -31,17 +31,13 @@ from device.sources.recording import Recording
 
 
 @dataclass(slots=True)
-class Recorder:
+class Recorder(Runtime):
     """A runtime that keeps what passes through it."""
 
     runtime: Runtime
     description: str
     inputs: list[FloatArray] = field(default_factory=list)
     outputs: list[Sequence[FloatArray]] = field(default_factory=list)
-
-    def run(self, features: FloatArray) -> FloatArray:
-        """As `Runtime.run`."""
-        return self.run_all(features)[0]
 
     def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
         """As `Runtime.run_all`."""
@@ -57,7 +53,7 @@ class Recorder:
         return given | {f"{name}/output{place}": np.concatenate(column) for place, column in enumerate(columns)}
 
 
-def hear(model: LoadedModel, recording: Path) -> dict[str, Any]:
+def hear(model: Model, recording: Path) -> dict[str, Any]:
     """Every answer, and the segments they are decided into."""
     rule = rules(DecisionConfig(), model, "balanced")
     answers, segments = [], []
@@ -69,7 +65,7 @@ def hear(model: LoadedModel, recording: Path) -> dict[str, Any]:
     return {"recording": recording.name, "answers": answers, "segments": segments}
 
 
-def steps(path: Path, model: LoadedModel) -> list[float]:
+def steps(path: Path, model: Model) -> list[float]:
     """What a step of each wanted output is worth; 0 where it is not quantised."""
     if not path.with_suffix(".tflite").is_file():
         return [0.0]

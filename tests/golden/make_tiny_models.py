@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from hearing_fakes import THRESHOLDS, scene  # noqa: E402 - the path comes first: this is a program
 
-from device.hearing.front_end.features import PATCH_FRAMES  # noqa: E402 - the same
+from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES  # noqa: E402 - the same
 from device.hearing.front_end.stream import FrontEnd  # noqa: E402 - the same
-from device.hearing.models.sidecar import front_end_document  # noqa: E402 - the same
 from device.sound import FloatArray  # noqa: E402 - the same
 
 SEED = 20_261_123
@@ -132,7 +132,7 @@ def main() -> None:
     embedder = make_embedder(keras, heard, generator)
     embeddings = embedder.predict(heard, batch_size=1, verbose=0)[0]
     attention = make_attention(keras, segments(embeddings), generator)
-    stated = {"front_end": front_end_document(), "patch_frames": PATCH_FRAMES, "hop_frames": HOP_FRAMES}
+    stated = {"front_end": asdict(LOG_MEL), "patch_frames": PATCH_FRAMES, "hop_frames": HOP_FRAMES}
     (HERE / "models").mkdir(exist_ok=True)
     content = convert(tensorflow, embedder, heard)
     names = output_names(content)

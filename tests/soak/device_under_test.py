@@ -34,6 +34,9 @@ from device.configuration.settings import (  # noqa: E402 - the same
     SourceConfig,
 )
 from device.daemon.listener import Listener  # noqa: E402
+from device.hearing.models.inputs import StatisticsInput  # noqa: E402
+from device.hearing.models.loading import StatisticsModel  # noqa: E402
+from device.hearing.models.runtimes import Runtime  # noqa: E402
 from device.monitoring.host import resident_mb  # noqa: E402
 from device.publishing.message import Message, Topics  # noqa: E402
 from device.publishing.mqtt import MqttPublisher  # noqa: E402
@@ -51,17 +54,18 @@ PAIR_S = 2 * PATCH / SAMPLE_RATE
 NODE, SOURCE = "soak", "room"
 
 
-class AlternatingModel:
-    """Music, no music, music, and so on."""
+class AlternatingRuntime(Runtime):
+    """Music, no music, music, and so on, whatever it is given."""
+
+    description = "alternating"
 
     def __init__(self) -> None:
-        self.sidecar = sidecar_of()
         self._calls = 0
 
-    def probability(self, features: FloatArray) -> FloatArray:
-        """Whatever the features, (1, n), are."""
+    def run_all(self, features: FloatArray) -> list[FloatArray]:
+        """(n, 1)."""
         self._calls += 1
-        return np.array([self._calls % 2] * len(features), np.float32)
+        return [np.full((len(features), 1), self._calls % 2, np.float32)]
 
 
 class ScriptedSource:
@@ -127,7 +131,7 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
         listener = Listener(
             SourceConfig(name=SOURCE, flat_line_s=0.0),
             open_source=lambda: ScriptedSource(2 * pairs),
-            model=AlternatingModel(),
+            model=StatisticsModel(sidecar_of(), AlternatingRuntime(), StatisticsInput(1)),
             decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
             mode="balanced",
             topics=topics,

@@ -41,10 +41,10 @@ from device.configuration.settings import Config, DecisionConfig, ModelConfig, S
 from device.daemon.listener import Listener
 from device.daemon.reload import changes
 from device.errors import ConfigurationError, ModelError, OidoError, SourceError
-from device.hearing.classifier import FIRST_PATCH_SAMPLES, Classifier
+from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision
-from device.hearing.models.loading import load_model
-from device.hearing.models.replacement import load_replacement
+from device.hearing.models.loading import installed_model, load_model
+from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES
 from device.hearing.rules import rules
 from device.pipeline import listen
 from device.publishing.command import CommandError, parse_command
@@ -318,7 +318,7 @@ class Kinds:
                 publisher=self._publisher,
                 state_interval_s=3_600,
                 telemetry_interval_s=86_400,
-                change_model=lambda name: load_replacement(name, ModelConfig()),
+                change_model=lambda name: installed_model(name, ModelConfig()),
             )
             self._listener.start()
         return self._listener

@@ -1,6 +1,6 @@
-"""What a model reads, as the `input` of its sidecar states it, kind by kind: read strictly.
+"""What a model reads, as the `input` of its sidecar states it, kind by kind.
 
-What is stated must be what this program computes. A value that is missing, of another type or beyond its range is
+What is stated must be what this program computes. A value that is missing, of another type or out of its range is
 refused with a sentence that names it.
 """
 
@@ -9,26 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from device.errors import ModelError
 from device.hearing.front_end.features import PATCH_FRAMES
 from device.hearing.models.sidecar import Sidecar
-from device.hearing.statistics.pooling import POOLINGS, Pooling, Scaling
+from device.hearing.statistics.pooling import POOLINGS, Pooling, Standardisation
 from device.hearing.statistics.statistics import NAMES, VERSION
 
 HOP_FRAMES = 48
 """From one patch that a network reads to the next: 0.48 s, half a patch."""
 
 STATISTICS = "statistics"
-"""What the statistics are called where a segment is made of them: an embedder that is built in."""
+"""The embedder's name where a segment is made of the statistics, which need no embedder."""
 
 LONGEST_WINDOW_PATCHES = 10
-"""Of `statistics`: 9.6 s, as many frames as their transforms hold, 1024."""
+"""9.6 s: the transforms of the statistics hold 1,024 frames."""
 
 MOST_RECENT_PATCHES = 120
-"""About a minute, at half a patch each."""
+"""About a minute: they overlap by half."""
 
 MOST_SEGMENT_PATCHES = 60
-"""About a minute, at a patch each."""
+"""About a minute: they do not overlap."""
 
 _LARGEST_EMBEDDING = 4_096
 
@@ -37,7 +39,7 @@ _LARGEST_DISCOUNT = 20.0
 _MEANS = (-1e15, 1e15)
 _SCALES = (1e-15, 1e15)
 _LIMITS = (1e-3, 1e6)
-"""Of a standardisation: far beyond any real one's, and within, no float32 overflows."""
+"""Of a standardisation: far beyond any real one's, and no float32 overflows within."""
 
 _LOG_OFFSETS = (1e-6, 1.0)
 """What may be added before the logarithm. Without it silence has none."""
@@ -55,7 +57,7 @@ class StatisticsInput:
 
     @classmethod
     def read(cls, sidecar: Sidecar) -> Self:
-        """Check and read.
+        """Read and check.
 
         Raises:
             ModelError: the model was trained on other statistics, or on a window that is not computed here.
@@ -77,14 +79,14 @@ class PatchInput:
     log_offset: float
     """Added to the mel magnitudes before the logarithm."""
     recent_patches: int
-    """An answer is the mean of so many patches' scores."""
+    """An answer is the mean score of this many patches."""
     embedding_name: str
     """Name of the output tensor that describes the patch."""
     embedding_size: int
 
     @classmethod
     def read(cls, sidecar: Sidecar) -> Self:
-        """Check and read.
+        """Read and check.
 
         Raises:
             ModelError: a value is missing, wrong, or not what this program computes.
@@ -105,32 +107,32 @@ class SegmentInput:
     segment_patches: int
     """Embeddings in a segment."""
     recent_patches: int
-    """Patches whose mean score, the embedder's, joins the segment's in an answer, and which it speaks for. If only
-    the segment's counts, it need not be stated: all that a segment reaches over."""
+    """Patches that an answer speaks for. The mean of the embedder's scores of them joins the segment's score. By
+    default, where only the segment's score counts, all that the segment reaches over."""
     recent_weight: float
-    """How much of the answer that mean is, 0 to 1. 0: only the segment's score counts, as it is."""
+    """Share of that mean in the answer, 0 to 1. 0: only the segment's score counts, as it is."""
     segment_every: int
-    """The segment is judged after so many patches, and that judgement kept in between: it changes slowly. While it
+    """The segment is judged at every n-th patch, and the judgement kept in between, as it changes slowly. While it
     says music and the recent patches do not, it is judged at each."""
     quick_patches: int
-    """So many sure patches in a row are music at once, whatever was before them. 0: they never are."""
+    """This many patches in a row that are surely music count at once, whatever came before. 0: never."""
     quick_discount: float
-    """How much less, in log odds, an answer is then than the least of those patches' scores."""
+    """How far, in log odds, the answer then lies below the lowest of their scores, if it is not higher anyway."""
     embedder_name: str
     """NAME of the embedder's sidecar, NAME.json; or `STATISTICS`."""
     embedder_sha256: str
-    """Of the embedder's file, in lower case: with any other, the embeddings mean something else. Empty for the
-    statistics, which are no file."""
+    """Of the embedder's file, in lower case: another one's embeddings mean something else. Empty for the
+    statistics."""
     statistics: StatisticsInput | None = None
-    """Where the embeddings are the statistics of each patch and those before it; None: a network's."""
+    """The statistics of which a segment is made; None: an embedder makes it."""
     pooling: Pooling = "sequence"
-    """`mean_std`: the model is given mean and deviation of each value over the segment, not the sequence."""
-    scaling: Scaling | None = None
-    """What it is given goes through this, the last axis value by value; None: nothing."""
+    """`mean_std`: the model reads mean and deviation of each value over the segment, not the sequence."""
+    standardisation: Standardisation | None = None
+    """Of what the model reads; None: it reads it as it is."""
 
     @classmethod
     def read(cls, sidecar: Sidecar) -> Self:
-        """Check and read.
+        """Read and check.
 
         Raises:
             ModelError: a value is missing, wrong, or not what this program computes.
@@ -146,6 +148,9 @@ class SegmentInput:
         for key, value in (("recent_weight", weight), ("quick_patches", quick)):
             if statistics is not None and value:
                 raise _refusal(sidecar, key, value, "0, as the statistics have no score of their own")
+        pooling = _value(sidecar, "pooling")
+        if pooling not in (None, *POOLINGS):
+            raise _refusal(sidecar, "pooling", pooling, " or ".join(map(repr, POOLINGS)))
         return cls(
             segment_patches=segment_patches,
             recent_patches=recent,
@@ -156,30 +161,27 @@ class SegmentInput:
             embedder_name=name,
             embedder_sha256=sha256,
             statistics=statistics,
-            pooling=_pooling(sidecar),
-            scaling=_scaling(sidecar),
+            pooling="sequence" if pooling is None else pooling,
+            standardisation=_standardisation(sidecar),
         )
 
     def check_embedding(self, size: int, name: str) -> None:
-        """Refuse a standardisation that is not of what the model is given.
-
-        Args:
-            size: of an embedding.
-            name: of the model.
+        """Refuse a standardisation that does not fit embeddings of this size, for the model of this name.
 
         Raises:
-            ModelError: it is of more numbers, or of fewer.
+            ModelError: it has more numbers, or fewer.
         """
         given = 2 * size if self.pooling == "mean_std" else size
-        if self.scaling is not None and len(self.scaling.mean) != given:
+        stated = given if self.standardisation is None else self.standardisation.mean.size
+        if stated != given:
             raise ModelError(
-                f"model {name!r} states a standardisation of {len(self.scaling.mean)} numbers, but it is given "
-                f"{given} of {self.embedder_name!r}: install both again"
+                f"model {name!r} states a standardisation of {stated} numbers, but it is given {given} of "
+                f"{self.embedder_name!r}: install both again"
             )
 
 
 def _embedder(sidecar: Sidecar) -> tuple[str, str, StatisticsInput | None]:
-    """Name and checksum of an embedder, or what the statistics must be."""
+    """Name and checksum of the embedder, and the statistics where a segment is made of them."""
     name = _text(sidecar, "embedder.name")
     if name == STATISTICS:
         if (stated := _value(sidecar, "embedder.sha256")) is not None:
@@ -193,17 +195,7 @@ def _embedder(sidecar: Sidecar) -> tuple[str, str, StatisticsInput | None]:
     return name, sha256.lower(), None
 
 
-def _pooling(sidecar: Sidecar) -> Pooling:
-    value = _value(sidecar, "pooling")
-    for known in POOLINGS:
-        if value == known:
-            return known
-    if value is None:
-        return "sequence"
-    raise _refusal(sidecar, "pooling", value, " or ".join(map(repr, POOLINGS)))
-
-
-def _scaling(sidecar: Sidecar) -> Scaling | None:
+def _standardisation(sidecar: Sidecar) -> Standardisation | None:
     stated = _value(sidecar, "standardisation")
     if stated is None:
         return None
@@ -216,11 +208,12 @@ def _scaling(sidecar: Sidecar) -> Scaling | None:
             f"model {sidecar.name!r} states {len(mean)} numbers as standardisation.mean, but {len(scale)} as "
             "standardisation.scale; there must be as many"
         )
-    return Scaling(mean, scale, _number(sidecar, "standardisation.limit", *_LIMITS))
+    limit = _number(sidecar, "standardisation.limit", *_LIMITS)
+    return Standardisation(np.array(mean, np.float32), np.array(scale, np.float32), limit)
 
 
 def _check_patches(sidecar: Sidecar, hop_frames: int = HOP_FRAMES) -> None:
-    """The patches are the ones that this program cuts."""
+    """Refuse a model that reads patches which this program does not cut."""
     _whole(sidecar, "patch_frames", PATCH_FRAMES, PATCH_FRAMES)
     _whole(sidecar, "hop_frames", hop_frames, hop_frames)
 
@@ -245,26 +238,23 @@ def _whole(sidecar: Sidecar, key: str, low: int, high: int, *, absent: int | Non
 
 def _number(sidecar: Sidecar, key: str, low: float, high: float, *, absent: float | None = None) -> float:
     value = _value(sidecar, key)
-    if value is None and absent is not None:
-        return absent
+    return absent if value is None and absent is not None else _checked(sidecar, key, value, low, high)
+
+
+def _checked(sidecar: Sidecar, key: str, value: Any, low: float, high: float) -> float:
     if type(value) not in (int, float) or not low <= value <= high:
         raise _refusal(sidecar, key, value, f"a number from {low:g} to {high:g}")
     return float(value)
 
 
 def _numbers(sidecar: Sidecar, key: str, low: float, high: float) -> tuple[float, ...]:
-    """A list of as many as a pooled embedding may have, at most."""
-    values = _value(sidecar, key)
-    if not isinstance(values, list) or not 1 <= len(values) <= 2 * _LARGEST_EMBEDDING:
+    values, most = _value(sidecar, key), 2 * _LARGEST_EMBEDDING  # the size of a pooled one
+    if not isinstance(values, list) or not 1 <= len(values) <= most:
         shown = f"a list of {len(values)}" if isinstance(values, list) else repr(values)
         raise ModelError(
-            f"model {sidecar.name!r} states {key} = {shown}; it must be a list of 1 to {2 * _LARGEST_EMBEDDING} "
-            "numbers"
+            f"model {sidecar.name!r} states {key} = {shown}; it must be a list of 1 to {most} numbers"
         )
-    for place, value in enumerate(values):
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise _refusal(sidecar, f"{key}[{place}]", value, f"a number from {low:g} to {high:g}")
-    return tuple(float(value) for value in values)
+    return tuple(_checked(sidecar, f"{key}[{place}]", value, low, high) for place, value in enumerate(values))
 
 
 def _text(sidecar: Sidecar, key: str) -> str:

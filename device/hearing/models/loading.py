@@ -1,4 +1,4 @@
-"""A model by its name: the sidecar, the file it vouches for, and a runtime, behind one method."""
+"""A model by its name: the sidecar, the file it vouches for, and a runtime, as one of the kinds there are."""
 
 import hashlib
 import math
@@ -6,76 +6,24 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from device.configuration.settings import ModelConfig
 from device.errors import ModelError, UnknownModelError
-from device.hearing.models.inputs import PatchInput, SegmentInput
+from device.hearing.models.inputs import PatchInput, SegmentInput, StatisticsInput
 from device.hearing.models.runtimes import Runtime, TfliteName, open_runtime
 from device.hearing.models.sidecar import Sidecar
+from device.hearing.statistics.statistics import NAMES
 from device.sound import FloatArray
 
 _ROUNDING = 1e-3
 """How far beyond 0 and 1 the arithmetic of a runtime may carry a probability."""
 
 
-class Model(Protocol):
-    """Anything that turns features into the probability of music."""
-
-    @property
-    def sidecar(self) -> Sidecar:
-        """What is known of the model."""
-        ...
-
-    def probability(self, features: FloatArray) -> FloatArray:
-        """Calibrated probability of music.
-
-        Args:
-            features: (n, ...) float32, one row an answer, as the sidecar's `input` says.
-
-        Returns:
-            (n,) float32 in [0, 1].
-        """
-        ...
-
-
-@runtime_checkable
-class Embedder(Model, Protocol):
-    """A model of kind `patch`."""
-
-    def embed(self, patch: FloatArray) -> tuple[float, FloatArray]:
-        """Hear a patch, (96, 64) float32: the score of music in it, not calibrated, and its embedding, (size,)."""
-        ...
-
-
-@runtime_checkable
-class Head(Model, Protocol):
-    """A model of kind `segment`, whatever makes the embeddings."""
-
-    def raw(self, features: FloatArray) -> FloatArray:
-        """Scores of music, (n,) float32 in [0, 1], not calibrated.
-
-        Args:
-            features: (n, segment_patches, size) embeddings, or (n, 2 x size) where it reads them pooled.
-        """
-        ...
-
-
-@runtime_checkable
-class SegmentModel(Head, Protocol):
-    """A model of kind `segment` on a network's embeddings."""
-
-    @property
-    def embedder(self) -> Embedder:
-        """What makes the embeddings that it was trained on."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model file that matched its sidecar, ready to run."""
+    """A model file that matched its sidecar, ready to run: what all kinds have in common."""
 
     sidecar: Sidecar
     runtime: Runtime
@@ -114,8 +62,15 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedEmbedder(LoadedModel):
-    """One of kind `patch`; its runtime gives the scores and then the embedding."""
+class StatisticsModel(LoadedModel):
+    """One of kind `statistics`: it reads (n, features)."""
+
+    input: StatisticsInput
+
+
+@dataclass(frozen=True, slots=True)
+class PatchModel(LoadedModel):
+    """One of kind `patch`, an embedder: its runtime gives the scores and then the embedding."""
 
     input: PatchInput
 
@@ -137,10 +92,25 @@ class LoadedEmbedder(LoadedModel):
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedSegmentModel(LoadedModel):
-    """One of kind `segment`, with the embedder that it was trained on."""
+class SegmentModel(LoadedModel):
+    """One of kind `segment`, with the embedder that it was trained on.
 
-    embedder: LoadedEmbedder
+    It reads (n, segment_patches, size) embeddings, or (n, 2 x size) where it reads them pooled.
+    """
+
+    input: SegmentInput
+    embedder: PatchModel
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsSegmentModel(LoadedModel):
+    """One of kind `segment`, which reads the statistics of each patch instead of an embedding."""
+
+    input: SegmentInput
+    statistics: StatisticsInput
+
+
+Model = StatisticsModel | PatchModel | SegmentModel | StatisticsSegmentModel
 
 
 def user_directory() -> Path:
@@ -177,7 +147,7 @@ def installed_models(directory: str | None = None) -> Iterator[Path]:
 
 def load_model(
     name: str, *, directory: str | None = None, runtime: TfliteName = "auto", threads: int = 1
-) -> LoadedModel:
+) -> Model:
     """Find a model, check its file against its sidecar, and open it; one of kind `segment` with its embedder.
 
     Args:
@@ -186,42 +156,98 @@ def load_model(
         runtime: which TFLite runtime to use, for models that need one.
         threads: that a runtime may use.
 
-    Returns:
-        A `LoadedEmbedder` if its kind is `patch`; a `LoadedSegmentModel` if it is `segment` and its embeddings are
-        a network's.
-
     Raises:
         UnknownModelError: there is no such model.
-        ModelError: its file is missing or is not the one the sidecar vouches for, its embedder is not the one that
-            it was trained on, or no runtime can open them.
+        ModelError: it reads what this program does not compute, its file is missing or is not the one the sidecar
+            vouches for, its embedder is not the one that it was trained on, or no runtime can open them.
     """
     path = find_model(name, directory)
     sidecar = Sidecar.read(path)
-    use = _Use(runtime, threads)
-    if sidecar.kind == "patch":
-        return _load_embedder(path, sidecar, use)
-    if sidecar.kind == "segment" and (stated := SegmentInput.read(sidecar)).statistics is None:
-        embedder = _embedder_of(path, sidecar, stated, directory, use)
-        return LoadedSegmentModel(sidecar, _open(path, sidecar, use), embedder)
-    return LoadedModel(sidecar, _open(path, sidecar, use))
+    match sidecar.kind:
+        case "statistics":
+            window = StatisticsInput.read(sidecar)
+            return StatisticsModel(sidecar, _open(path, sidecar, runtime, threads), window)
+        case "patch":
+            return _load_embedder(path, sidecar, runtime, threads)
+        case "segment":
+            stated = SegmentInput.read(sidecar)
+            if stated.statistics is not None:
+                stated.check_embedding(len(NAMES), sidecar.name)
+                opened = _open(path, sidecar, runtime, threads)
+                return StatisticsSegmentModel(sidecar, opened, stated, stated.statistics)
+            found, described = _find_embedder(path, sidecar, stated, directory)
+            embedder = _load_embedder(found, described, runtime, threads)
+            stated.check_embedding(embedder.input.embedding_size, sidecar.name)
+            return SegmentModel(sidecar, _open(path, sidecar, runtime, threads), stated, embedder)
+        case kind:
+            raise ModelError(
+                f"model {sidecar.name!r} is of kind {kind!r}; this program knows statistics, patch, segment"
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """How a file is to be run."""
+def configured_model(config: ModelConfig) -> Model:
+    """The model that `[model]` names.
 
-    tflite: TfliteName
-    threads: int
-
-
-def _load_embedder(path: Path, sidecar: Sidecar, use: _Use) -> LoadedEmbedder:
-    stated = PatchInput.read(sidecar)
-    return LoadedEmbedder(sidecar, _open(path, sidecar, use, stated.embedding_name), stated)
+    Raises:
+        ModelError: as `load_model`.
+    """
+    return load_model(config.name, directory=config.directory, runtime=config.runtime)
 
 
-def _embedder_of(
-    path: Path, sidecar: Sidecar, stated: SegmentInput, directory: str | None, use: _Use
-) -> LoadedEmbedder:
+def installed_model(name: str, config: ModelConfig) -> Model:
+    """An installed model that somebody asks for by command.
+
+    Args:
+        name: of the model. Unlike in the configuration it cannot be a path: anybody who may send commands could
+            otherwise have any file read.
+        config: where models are, and the TFLite runtime.
+
+    Raises:
+        ModelError: as `load_model`.
+    """
+    if name not in {path.stem for path in installed_models(config.directory)}:
+        raise _unknown(name, config.directory)
+    return load_model(name, directory=config.directory, runtime=config.runtime)
+
+
+def find_model(name: str, directory: str | None = None) -> Path:
+    """The sidecar of a model.
+
+    Args:
+        name: the NAME of NAME.json, or the path of a sidecar, which need not be there.
+        directory: searched first.
+
+    Raises:
+        UnknownModelError: no model has that name.
+    """
+    if name.endswith(".json"):
+        return Path(name)
+    found = _search(name, model_directories(directory))
+    if found is None:
+        raise _unknown(name, directory)
+    return found
+
+
+def _search(name: str, folders: Iterable[Path]) -> Path | None:
+    """The first sidecar of that name."""
+    for folder in folders:
+        path = folder / f"{name}.json"
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # too long a name, or a folder that nobody may look into
+            raise UnknownModelError(f"no model can be named {name!r}: {path.parent}: {error.strerror}") from error
+    return None
+
+
+def _unknown(name: str, directory: str | None) -> UnknownModelError:
+    known = ", ".join(path.stem for path in installed_models(directory)) or "none"
+    return UnknownModelError(f"no model is named {name!r}; installed: {known}")
+
+
+def _find_embedder(
+    path: Path, sidecar: Sidecar, stated: SegmentInput, directory: str | None
+) -> tuple[Path, Sidecar]:
     """The embedder that a segment model was trained on: beside its sidecar, or where any model may be."""
     found = _search(stated.embedder_name, (path.parent, *model_directories(directory)))
     if found is None:
@@ -239,10 +265,15 @@ def _embedder_of(
             f"model {sidecar.name!r} was trained on the embedder with SHA-256 {stated.embedder_sha256[:12]}..., "
             f"but {found} is of {embedder.sha256[:12]}...; install both of the same release"
         )
-    return _load_embedder(found, embedder, use)
+    return found, embedder
 
 
-def _open(path: Path, sidecar: Sidecar, use: _Use, *further_outputs: str) -> Runtime:
+def _load_embedder(path: Path, sidecar: Sidecar, tflite: TfliteName, threads: int) -> PatchModel:
+    stated = PatchInput.read(sidecar)
+    return PatchModel(sidecar, _open(path, sidecar, tflite, threads, stated.embedding_name), stated)
+
+
+def _open(path: Path, sidecar: Sidecar, tflite: TfliteName, threads: int, *further_outputs: str) -> Runtime:
     """Open the file that lies beside its sidecar, if it is the one that this vouches for."""
     file = path.with_name(sidecar.file)
     try:
@@ -257,44 +288,4 @@ def _open(path: Path, sidecar: Sidecar, use: _Use, *further_outputs: str) -> Run
             f"{file}: SHA-256 is {checksum[:12]}..., but {path.name} vouches for "
             f"{sidecar.sha256[:12]}...; the file is damaged or of another version: install both again"
         )
-    return open_runtime(file, content, (sidecar.output, *further_outputs), use.tflite, use.threads)
-
-
-def configured_model(config: ModelConfig) -> LoadedModel:
-    """The model that `[model]` names.
-
-    Raises:
-        ModelError: as `load_model`.
-    """
-    return load_model(config.name, directory=config.directory, runtime=config.runtime)
-
-
-def find_model(name: str, directory: str | None = None) -> Path:
-    """The sidecar of a model.
-
-    Args:
-        name: the NAME of NAME.json, or the path of a sidecar, which need not be there.
-        directory: searched first.
-
-    Raises:
-        UnknownModelError: no model has that name.
-    """
-    if name.endswith(".json"):
-        return Path(name)
-    found = _search(name, model_directories(directory))
-    if found is None:
-        known = ", ".join(path.stem for path in installed_models(directory)) or "none"
-        raise UnknownModelError(f"no model is named {name!r}; installed: {known}")
-    return found
-
-
-def _search(name: str, folders: Iterable[Path]) -> Path | None:
-    """The first sidecar of that name."""
-    for folder in folders:
-        path = folder / f"{name}.json"
-        try:
-            if path.is_file():
-                return path
-        except OSError as error:  # too long a name, or a folder that nobody may look into
-            raise UnknownModelError(f"no model can be named {name!r}: {path.parent}: {error.strerror}") from error
-    return None
+    return open_runtime(file, content, (sidecar.output, *further_outputs), tflite, threads)

@@ -1,4 +1,4 @@
-"""What to say where the library that runs a model is not installed, which on 32-bit ARM may be for good. Pure.
+"""The sentence for a missing runtime: what to install, or that this machine can never have it. Pure.
 
 Where wheels are (PyPI, 2026): onnxruntime and ai-edge-litert for 64-bit alone; tflite-runtime for armv7l too, up
 to Python 3.11. For armv6l (Raspberry Pi 1, Zero, Zero W) there is none.
@@ -47,30 +47,24 @@ class Interpreter:
         return self.version <= _LAST_TFLITE and not self.machine.startswith("armv6")
 
 
-def no_onnxruntime(path: Path, interpreter: Interpreter) -> str:
-    """Why an ONNX model cannot be run, and what to do."""
+def missing_onnxruntime(path: Path, interpreter: Interpreter) -> str:
+    """Why the ONNX model at this path cannot be run, and what to do."""
     if not interpreter.is_small_arm:
         return f"{path}: an ONNX model needs onnxruntime, which is not installed here: pip install onnxruntime"
     if not interpreter.has_tflite_runtime:
-        return _nothing(path, interpreter)
+        return _no_runtime_exists(path, interpreter)
     return (
         f"{path}: an ONNX model needs onnxruntime, which does not exist for {interpreter}: choose a TFLite model, "
         'for example [model] name = "attention"'
     )
 
 
-def no_tflite(path: Path, wanted: Sequence[str], interpreter: Interpreter) -> str:
-    """Why a TFLite model cannot be run, and what to do.
-
-    Args:
-        path: of the model.
-        wanted: the runtimes that would do, by what pip calls them.
-        interpreter: for which they would be.
-    """
+def missing_tflite(path: Path, wanted: Sequence[str], interpreter: Interpreter) -> str:
+    """Why the TFLite model at this path cannot be run, and what to do; `wanted` names the packages that can."""
     if not interpreter.is_small_arm:
         return f"{path}: needs a TFLite runtime; install {' or '.join(wanted)} with pip"
     if not interpreter.has_tflite_runtime:
-        return _nothing(path, interpreter)
+        return _no_runtime_exists(path, interpreter)
     if "tflite-runtime" not in wanted:
         return (
             f"{path}: {' or '.join(wanted)} does not exist for {interpreter}: leave [model] runtime out, "
@@ -79,7 +73,7 @@ def no_tflite(path: Path, wanted: Sequence[str], interpreter: Interpreter) -> st
     return f"{path}: needs a TFLite runtime; for {interpreter} that is: pip install tflite-runtime 'numpy<2'"
 
 
-def _nothing(path: Path, interpreter: Interpreter) -> str:
+def _no_runtime_exists(path: Path, interpreter: Interpreter) -> str:
     return (
         f"{path}: no library that could run a model exists for {interpreter}: install the 64-bit Raspberry Pi OS "
         "(Pi 3 and later, Zero 2 W), or on armv7l use Python 3.11 (Raspberry Pi OS Bookworm)"

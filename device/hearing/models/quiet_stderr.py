@@ -1,4 +1,4 @@
-"""Keeps a runtime's small talk off standard error.
+"""Keeps a runtime's chatter off standard error.
 
 TFLite says "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." whenever it opens a model, from C++, where
 neither Python nor the environment can stop it (github.com/google-ai-edge/mediapipe/issues/2119). In a pipe, a cron
@@ -10,15 +10,15 @@ import os
 import threading
 from collections.abc import Iterator
 
-_SMALL_TALK = (b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",)
+_CHATTER = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 
 _LOCK = threading.Lock()
 """There is one standard error in a process; two models may be opened at once."""
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Standard error is held back meanwhile; all but the small talk is written afterwards, so nothing is lost.
+def quiet_stderr() -> Iterator[None]:
+    """Hold standard error back meanwhile, and write all but the chatter afterwards, so that nothing is lost.
 
     Where there is no standard error, or nothing to hold it in, this does nothing.
     """
@@ -37,20 +37,13 @@ def _hold_back(stack: contextlib.ExitStack) -> None:
     stack.callback(os.close, real)
     os.dup2(held, 2)
 
-    def back() -> None:
+    def write_held() -> None:
         os.dup2(real, 2)
+        os.lseek(held, 0, os.SEEK_SET)
+        lines = os.read(held, os.fstat(held).st_size).splitlines(keepends=True)
+        kept = b"".join(line for line in lines if not line.startswith(_CHATTER))
         with contextlib.suppress(OSError):  # whoever read it has gone
-            _say_again(held)
+            while kept:
+                kept = kept[os.write(2, kept) :]
 
-    stack.callback(back)
-
-
-def _say_again(held: int) -> None:
-    os.lseek(held, 0, os.SEEK_SET)
-    kept = b"".join(
-        line
-        for line in os.read(held, os.fstat(held).st_size).splitlines(keepends=True)
-        if not line.startswith(_SMALL_TALK)
-    )
-    while kept:
-        kept = kept[os.write(2, kept) :]
+    stack.callback(write_held)

@@ -5,15 +5,14 @@ import importlib.util
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from device.errors import ModelError
-from device.hearing.models.missing_runtime import Interpreter, no_onnxruntime, no_tflite
-from device.hearing.models.quiet_stderr import hushed
+from device.hearing.models.missing_runtime import Interpreter, missing_onnxruntime, missing_tflite
+from device.hearing.models.quiet_stderr import quiet_stderr
 from device.sound import FloatArray
 
 TfliteName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
@@ -26,32 +25,32 @@ _TFLITE_MODULES = {
 
 
 _SCALES = (1e-15, 1e15)
-"""What a step of a quantised tensor may be worth: far beyond any real model's, and within, nothing overflows."""
+"""What a step of a quantised tensor may be worth: far beyond any real model's, and nothing overflows within."""
 
 
 class Runtime(Protocol):
-    """A loaded model file."""
+    """A loaded model file: `run_all` is what each runtime does in its own way."""
 
     description: str
     """Runtime and version, for people."""
 
-    def run(self, features: FloatArray) -> FloatArray:
-        """The first wanted output for a batch of features.
+    def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
+        """Every wanted output for a batch of features, in the order of their names, from one pass.
 
         Args:
             features: (n, ...) float32 with n > 0, rows of the shape that the sidecar says.
 
         Returns:
-            (n, ...) float32.
+            (n, ...) float32 each.
 
         Raises:
             ModelError: the model does not take these features, or cannot be run.
         """
         ...
 
-    def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
-        """As `run`, but every wanted output in the order of their names, all of one pass through the model."""
-        ...
+    def run(self, features: FloatArray) -> FloatArray:
+        """As `run_all`, but the first wanted output alone."""
+        return self.run_all(features)[0]
 
 
 def open_runtime(
@@ -64,7 +63,7 @@ def open_runtime(
         content: the file's bytes, whose checksum has been verified: what was checked is what runs.
         outputs: name or names of the wanted output tensors; of a TFLite model, an empty name takes the first.
         tflite: which TFLite runtime to use.
-        threads: that share the work; more than one pay only for networks far larger than ours.
+        threads: that share the work; more than one helps only networks far larger than ours.
 
     Raises:
         ModelError: no runtime for it is installed, the file is damaged, or it has no such output.
@@ -76,14 +75,14 @@ def open_runtime(
     raise ModelError(f"{path}: a model file ends in .onnx or .tflite")
 
 
-class OnnxRuntime:
+class OnnxRuntime(Runtime):
     """ONNX Runtime, whose idle threads must not spin: they would eat a Pi's cores."""
 
     def __init__(self, path: Path, content: bytes, outputs: str | Sequence[str], threads: int = 1) -> None:
         try:
             import onnxruntime  # noqa: PLC0415 - 60 MB that a TFLite model does not need
         except ImportError as error:
-            raise ModelError(no_onnxruntime(path, Interpreter.here())) from error
+            raise ModelError(missing_onnxruntime(path, Interpreter.here())) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -108,12 +107,8 @@ class OnnxRuntime:
         self._input = self._session.get_inputs()[0].name
         self.description = f"onnxruntime {onnxruntime.__version__}"
 
-    def run(self, features: FloatArray) -> FloatArray:
-        """The first wanted output, first axis as that of the features."""
-        return self.run_all(features)[0]
-
     def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
-        """Every wanted output."""
+        """As `Runtime.run_all`."""
         try:
             found: list[FloatArray] = self._session.run(self._outputs, {self._input: features})
         except Exception as error:  # as above
@@ -123,7 +118,7 @@ class OnnxRuntime:
         return found
 
 
-class TfliteRuntime:
+class TfliteRuntime(Runtime):
     """TFLite at batch 1; integer inputs and outputs are scaled here. Thread-safe."""
 
     def __init__(
@@ -139,7 +134,7 @@ class TfliteRuntime:
         chosen = _choose_tflite(path, name)
         interpreter_type = importlib.import_module(_TFLITE_MODULES[chosen]).Interpreter
         try:
-            with hushed():
+            with quiet_stderr():
                 self._interpreter: Any = interpreter_type(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -155,17 +150,13 @@ class TfliteRuntime:
             if output and output not in names:
                 raise ModelError(f"{path}: has no output {output!r}; it has {', '.join(names)}")
         self._path = path
-        self._input = _Input(_Tensor.of(inputs[0], path))
-        self._outputs = [_Tensor.of(there[names.index(output) if output else 0], path) for output in wanted]
+        self._input = _Input(inputs[0], path)
+        self._outputs = [_Tensor(there[names.index(output) if output else 0], path) for output in wanted]
         self._lock = threading.Lock()  # of the interpreter, and of the input's memory
         self.description = f"{chosen} {version(chosen)}"
 
-    def run(self, features: FloatArray) -> FloatArray:
-        """The first wanted output, flattened: (n, size)."""
-        return self.run_all(features)[0]
-
     def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
-        """Every wanted output, flattened: (n, size) each. The rows are run one after the other."""
+        """As `Runtime.run_all`, each flattened: (n, size). The rows are run one after the other."""
         with self._lock:
             if len(features) == 1:
                 return self._one(features[0])
@@ -173,122 +164,83 @@ class TfliteRuntime:
         return [np.concatenate(found) for found in zip(*rows, strict=True)]
 
     def _one(self, row: FloatArray) -> list[FloatArray]:
-        stored = self._input.tensor
+        stored = self._input
         if row.size != stored.size:
             raise ModelError(f"{self._path}: cannot take features of shape {row.shape}: it reads {stored.shape}")
         try:
-            self._interpreter.set_tensor(stored.index, self._input.filled(row))
+            self._interpreter.set_tensor(stored.index, stored.filled(row))
             self._interpreter.invoke()
             return [tensor.real(self._interpreter.get_tensor(tensor.index)) for tensor in self._outputs]
         except (ValueError, RuntimeError) as error:  # some damage shows only now
             raise ModelError(f"{self._path}: the model cannot be run: {_first_line(error)}") from error
 
 
-@dataclass(frozen=True, slots=True)
 class _Tensor:
-    """An input or output of a TFLite model, as it is stored there."""
+    """An input or output of a TFLite model, as it is stored there: as numbers, or in steps of a scale.
 
-    index: int
-    shape: tuple[int, ...]
-    size: int
-    """Values in it, all axes together."""
-    dtype: np.dtype[Any]
-    scale: np.float32
-    """What a step is worth; 0: values are stored as they are."""
-    zero: np.float32
-    """The step that stands for 0."""
-    lowest: np.float32
-    highest: np.float32
-    """The steps there are."""
-    worth: FloatArray | None
-    """(256,) what each step of 8 bits is worth, by its byte: looking up is faster than reckoning."""
+    Raises:
+        ModelError: it holds no numbers, or its quantisation cannot be.
+    """
 
-    @classmethod
-    def of(cls, detail: dict[str, Any], path: Path) -> Self:
-        """Look it up, once.
-
-        Raises:
-            ModelError: it holds no numbers, or its quantisation cannot be.
-        """
-        shape = tuple(int(axis) for axis in detail["shape"])
-        dtype: np.dtype[Any] = np.dtype(detail["dtype"])
-        if dtype.kind not in "fiub":
-            raise ModelError(f"{path}: its tensor {detail['name']!r} holds no numbers but {dtype}")
-        scale, zero = detail["quantization"] if dtype.kind in "iu" else (0.0, 0)
-        lowest, highest = (np.iinfo(dtype).min, np.iinfo(dtype).max) if scale else (0, 0)
-        if scale and not (_SCALES[0] <= scale <= _SCALES[1] and lowest <= zero <= highest):
+    def __init__(self, detail: dict[str, Any], path: Path) -> None:
+        self.index = int(detail["index"])
+        self.shape = tuple(int(axis) for axis in detail["shape"])
+        self.size = math.prod(self.shape)
+        self._dtype: np.dtype[Any] = np.dtype(detail["dtype"])
+        if self._dtype.kind not in "fiub":
+            raise ModelError(f"{path}: its tensor {detail['name']!r} holds no numbers but {self._dtype}")
+        scale, zero = detail["quantization"] if self._dtype.kind in "iu" else (0.0, 0)
+        # The lowest and the highest step that there are.
+        self._limits = (np.iinfo(self._dtype).min, np.iinfo(self._dtype).max) if scale else (0, 0)
+        if scale and not (_SCALES[0] <= scale <= _SCALES[1] and self._limits[0] <= zero <= self._limits[1]):
             raise ModelError(
                 f"{path}: its tensor {detail['name']!r} is quantised in steps of {scale} from {zero}, "
                 "which cannot be: the file is damaged; install it again"
             )
-        worth: FloatArray | None = None
-        if scale and dtype.itemsize == 1:
-            steps = np.arange(256, dtype=np.uint8).view(dtype)
-            worth = _worth(steps, np.float32(zero), np.float32(scale))
-        return cls(
-            index=int(detail["index"]),
-            shape=shape,
-            size=math.prod(shape),
-            dtype=dtype,
-            scale=np.float32(scale),
-            zero=np.float32(zero),
-            lowest=np.float32(lowest),
-            highest=np.float32(highest),
-            worth=worth,
-        )
+        self._scale = np.float32(scale)  # what a step is worth; 0: values are stored as they are
+        self._zero = np.float32(zero)  # the step that stands for 0
+        self._worth: FloatArray | None = None  # of each step of 8 bits, by its byte: faster than to compute it
+        if scale and self._dtype.itemsize == 1:
+            self._worth = self._scaled(np.arange(256, dtype=np.uint8).view(self._dtype))
 
     def real(self, stored: np.ndarray) -> FloatArray:
         """(1, size) float32: what the steps are worth."""
         flat = stored.reshape(1, -1)
-        if self.worth is not None:
-            return self.worth.take(flat.view(np.uint8))
-        return _worth(flat, self.zero, self.scale) if self.scale else flat.astype(np.float32)
+        if self._worth is not None:
+            return self._worth.take(flat.view(np.uint8))
+        return self._scaled(flat) if self._scale else flat.astype(np.float32)
+
+    def _scaled(self, steps: np.ndarray) -> FloatArray:
+        value: FloatArray = steps.astype(np.float32)
+        value -= self._zero
+        value *= self._scale
+        return value
 
 
-def _worth(steps: np.ndarray, zero: np.float32, scale: np.float32) -> FloatArray:
-    """What steps are worth, in their shape."""
-    value: FloatArray = steps.astype(np.float32)
-    value -= zero
-    value *= scale
-    return value
+class _Input(_Tensor):
+    """An input, filled from the same memory at every call."""
 
+    _memory: tuple[FloatArray, FloatArray, FloatArray] | None = None
+    """Steps, and their bounds in the same shape: comparing with one number takes numpy three times as long.
 
-class _Input:
-    """Fills an input tensor from the same memory at every call."""
-
-    def __init__(self, tensor: _Tensor) -> None:
-        self.tensor = tensor
-        self._steps: _Steps | None = None  # not before the features fit: a damaged file states any size
+    Not made before features fit, as a damaged file may state any size.
+    """
 
     def filled(self, row: FloatArray) -> np.ndarray:
-        """The row as the tensor stores it: rounded to steps, and what lies beyond the ends taken to the ends."""
-        tensor = self.tensor
-        row = row.reshape(tensor.shape)
-        if not tensor.scale:
-            return row.astype(tensor.dtype, copy=False)
-        if self._steps is None:
-            self._steps = _Steps.of(tensor)
-        steps = np.divide(row, tensor.scale, out=self._steps.steps)
+        """The row as the tensor stores it: rounded to steps, and those beyond the ends taken to the ends."""
+        row = row.reshape(self.shape)
+        if not self._scale:
+            return row.astype(self._dtype, copy=False)
+        if self._memory is None:
+            lowest, highest = (np.full(self.shape, limit, np.float32) for limit in self._limits)
+            self._memory = (np.empty(self.shape, np.float32), lowest, highest)
+        memory, lowest, highest = self._memory
+        steps = np.divide(row, self._scale, out=memory)
         np.rint(steps, out=steps)
-        steps += tensor.zero
-        np.maximum(steps, self._steps.lowest, out=steps)
-        np.minimum(steps, self._steps.highest, out=steps)
-        return steps.astype(tensor.dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """Memory for an input, and its bounds in the same shape: numpy compares with one number three times slower."""
-
-    steps: FloatArray
-    lowest: FloatArray
-    highest: FloatArray
-
-    @classmethod
-    def of(cls, tensor: _Tensor) -> Self:
-        """For a quantised tensor."""
-        lowest, highest = (np.full(tensor.shape, bound, np.float32) for bound in (tensor.lowest, tensor.highest))
-        return cls(np.empty(tensor.shape, np.float32), lowest, highest)
+        steps += self._zero
+        np.maximum(steps, lowest, out=steps)
+        np.minimum(steps, highest, out=steps)
+        return steps.astype(self._dtype)
 
 
 def _names(outputs: str | Sequence[str]) -> list[str]:
@@ -300,7 +252,7 @@ def _choose_tflite(path: Path, name: TfliteName) -> str:
     for candidate in wanted:
         if importlib.util.find_spec(_TFLITE_MODULES[candidate].split(".")[0]):
             return candidate
-    raise ModelError(no_tflite(path, wanted, Interpreter.here()))
+    raise ModelError(missing_tflite(path, wanted, Interpreter.here()))
 
 
 def _first_line(error: Exception) -> str:

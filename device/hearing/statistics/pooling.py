@@ -1,6 +1,6 @@
-"""What a head is given of a segment, where it is not the embeddings as they are: pooled, standardised, or both.
+"""What a segment model reads where it is not the sequence itself: pooled, standardised, or both.
 
-To the last bit what heads learn from: `pooled` and `Standardisation` of `export.estimators.base`.
+The workstation trains on the output of the same functions, so that the device computes it to the last bit.
 """
 
 from collections.abc import Callable
@@ -16,46 +16,40 @@ Pooling = Literal["sequence", "mean_std"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 Preparation = Callable[[FloatArray], FloatArray]
-"""From a segment, (1, patches, size) float32, to what the head is given, (1, ...) float32."""
+"""From a segment, (1, patches, size) float32, to what the model reads, (1, ...) float32."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
-    """Brings values of any size to one; what lies beyond the limit is taken to it."""
+class Standardisation:
+    """Brings columns of any size to one, in float32."""
 
-    mean: tuple[float, ...]
-    """Taken away from each value."""
-    scale: tuple[float, ...]
-    """What each is divided by then, as many."""
+    mean: FloatArray
+    """(size,) subtracted."""
+    scale: FloatArray
+    """(size,) divided by."""
     limit: float
-    """In units of the scale."""
+    """In units of the scale: values beyond it are clipped. An int8 tensor has one step for all its columns, so a
+    single wild value would make that step too coarse for the others."""
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """(..., size) standardised."""
+        standardised: FloatArray = np.clip((values - self.mean) / self.scale, -self.limit, self.limit)
+        return standardised
 
 
-def preparation(pooling: Pooling, scaling: Scaling | None) -> Preparation | None:
-    """What makes what the head is given; None where it is given the segment as it is."""
-    if scaling is None:
+def preparation(pooling: Pooling, standardisation: Standardisation | None) -> Preparation | None:
+    """What turns a segment into what the model reads; None where that is the segment itself."""
+    if standardisation is None:
         return None if pooling == "sequence" else mean_std
-    standardise = _standardise(scaling)
     if pooling == "sequence":
-        return standardise
-    return lambda segment: standardise(mean_std(segment))
+        return standardisation
+    return lambda segment: standardisation(mean_std(segment))
 
 
-def mean_std(segment: FloatArray) -> FloatArray:
+def mean_std(segments: FloatArray) -> FloatArray:
     """(n, patches, size) to (n, 2 x size): the mean of each value over the patches, then its standard deviation.
 
     Of the population: divided by the number of patches.
     """
-    mean, deviation = segment.mean(axis=1, dtype=np.float64), segment.std(axis=1, dtype=np.float64)
+    mean, deviation = segments.mean(axis=1, dtype=np.float64), segments.std(axis=1, dtype=np.float64)
     return np.concatenate([mean, deviation], axis=1).astype(np.float32)
-
-
-def _standardise(scaling: Scaling) -> Preparation:
-    mean, scale = np.array(scaling.mean, np.float32), np.array(scaling.scale, np.float32)
-    limit = np.float32(scaling.limit)
-
-    def standardised(values: FloatArray) -> FloatArray:
-        inside: FloatArray = np.clip((values - mean) / scale, -limit, limit)
-        return inside
-
-    return standardised
