@@ -1,4 +1,4 @@
-"""device.monitoring.metrics and metrics_server: a page that Prometheus understands, on request.
+"""device.monitoring: counts of a source, and a page of them that Prometheus understands, on request.
 
 test_metrics.py is about the figures of merit in training.
 """
@@ -10,12 +10,21 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from fakes import FakeSource, blocks_of
+from hearing_fakes import fake_model, noise
+from network_fakes import TINY_MODELS, needs_tflite
 
 from device.errors import OidoError
+from device.hearing.classifier import Classifier
+from device.hearing.decision import Decision, Rules
+from device.hearing.models.loading import load_model
 from device.monitoring.metrics import CONTENT_TYPE, Figures, SourceFigures, render
 from device.monitoring.metrics_server import MetricsServer
-from device.monitoring.tally import LATENCY_BOUNDS_S, Latencies, Tally
+from device.monitoring.vitals import LATENCY_BOUNDS_S, Counts, Latencies, Vitals
+from device.pipeline import listen
+from device.sound import SAMPLE_RATE
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
@@ -67,22 +76,23 @@ def figures(*sources: SourceFigures, version: str = "1.2") -> Figures:
     )
 
 
-def tally() -> Tally:
+def counts() -> Counts:
     """Some of everything."""
-    counts = Tally(patches=12, decisions=10, overruns=2, opens=3, losses=2, level_dbfs=-33.5)
+    found = Counts(answers=12, decisions=10, overruns=2, opens=3, losses=2, level_dbfs=-33.5)
     for seconds in (0.0004, 0.0005, 0.003, 2.0):
-        counts.inference.add(seconds)
-    return counts
+        found.inference.add(seconds)
+    return found
 
 
-ROOM = SourceFigures(name="room", tally=tally(), music="ON")
+RULES = Rules(on=0.5, off=0.3, min_on_s=1.0, min_off_s=1.0)
+ROOM = SourceFigures(name="room", counts=counts(), music="ON")
 
 
 def test_the_page_can_be_parsed() -> None:
     """Every family has its type, counters end in _total, and the values are those that were given."""
-    types, samples = parse(render(figures(ROOM, SourceFigures(name="hall", tally=Tally(), music=None))))
+    types, samples = parse(render(figures(ROOM, SourceFigures(name="hall", counts=Counts(), music=None))))
     assert all(name.endswith("_total") == (kind == "counter") for name, kind in types.items())
-    assert samples["oido_patches_total", 'source="room"'] == 12
+    assert samples["oido_answers_total", 'source="room"'] == 12
     assert samples["oido_decisions_total", 'source="room"'] == 10
     assert samples["oido_overruns_total", 'source="room"'] == 2
     assert samples["oido_source_losses_total", 'source="room"'] == 2
@@ -111,7 +121,7 @@ def test_the_histogram_is_cumulative() -> None:
 @pytest.mark.parametrize(("music", "available", "value"), [("ON", 1.0, 1.0), ("OFF", 1.0, 0.0), (None, 0.0, None)])
 def test_not_hearing_is_not_zero(music: object, available: float, value: float | None) -> None:
     """A source that cannot hear has no sample in oido_music."""
-    source = SourceFigures(name="room", tally=Tally(), music=music)  # type: ignore[arg-type]  # of the table
+    source = SourceFigures(name="room", counts=Counts(), music=music)  # type: ignore[arg-type]  # of the table
     _, samples = parse(render(figures(source)))
     assert samples["oido_available", 'source="room"'] == available
     assert samples.get(("oido_music", 'source="room"')) == value
@@ -122,6 +132,41 @@ def test_labels_are_escaped() -> None:
     _, samples = parse(render(figures(version='1"\\\n')))
     (labels,) = (labels for name, labels in samples if name == "oido_build_info")
     assert r'version="1\"\\\n"' in labels
+
+
+@pytest.mark.parametrize("hop_s", [0.48, 0.96])
+def test_the_histogram_shows_who_falls_behind(hop_s: float) -> None:
+    """A device that takes longer than a hop, whichever the model has, is told from one that keeps up."""
+    assert hop_s in LATENCY_BOUNDS_S
+    late, in_time = Latencies(), Latencies()
+    late.add(hop_s + 0.001)
+    in_time.add(hop_s)
+    assert late.counts != in_time.counts
+
+
+@needs_tflite
+def test_answers_are_counted_not_patches() -> None:
+    """A model on patches of 0.96 s answers every 0.48 s: nineteen times in ten seconds."""
+    counts = Counts()
+    vitals = Vitals(counts, telemetry_interval_s=60)
+    model = load_model(str(TINY_MODELS / "embedder.json"))
+    for observation in listen(FakeSource(blocks_of(noise(10.0))), Classifier(model), Decision(RULES)):
+        vitals.observed(observation)
+    page = render(figures(SourceFigures(name="room", counts=counts, music=None)))
+    _, samples = parse(page)
+    assert samples["oido_answers_total", 'source="room"'] == 19
+    assert samples["oido_decisions_total", 'source="room"'] == 19
+    assert "patch" not in page
+
+
+def test_a_flat_line_is_answered_but_decides_nothing() -> None:
+    """So answers and decisions differ by what was deaf."""
+    counts = Counts()
+    vitals = Vitals(counts, telemetry_interval_s=60)
+    silence = FakeSource(blocks_of(np.zeros(10 * SAMPLE_RATE, np.float32)))
+    for observation in listen(silence, Classifier(fake_model()), Decision(RULES), flat_line_limit_s=5.0):
+        vitals.observed(observation)
+    assert (counts.answers, counts.decisions) == (10, 5)
 
 
 def test_latencies_count_every_value_once() -> None:

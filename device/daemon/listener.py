@@ -14,14 +14,14 @@ from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music
 from device.hearing.models.loading import Model
 from device.hearing.rules import rules
-from device.monitoring.tally import Tally
-from device.monitoring.vitals import Vitals
+from device.monitoring.vitals import Counts, Vitals
 from device.pipeline import Observation, listen
 from device.publishing.command import Command, CommandError, parse_command
 from device.publishing.message import Message, Topics, response_message, telemetry_message
 from device.publishing.payloads import Response
 from device.publishing.publisher import Publisher
 from device.publishing.reporter import Reporter
+from device.sound import SAMPLE_RATE
 from device.sources.backoff import Backoff
 from device.sources.base import Source
 from device.storage.journal import Journal
@@ -63,7 +63,7 @@ class Listener:
         telemetry_interval_s: float,
         origin: float | None = None,
         backoff: Backoff | None = None,
-        tally: Tally | None = None,
+        counts: Counts | None = None,
         paused: bool = False,
         journal: Journal | None = None,
         change_model: Callable[[str], Model] | None = None,
@@ -82,7 +82,7 @@ class Listener:
             telemetry_interval_s: telemetry is sent so often.
             origin: when sample zero was, seconds since the epoch; None: now, each time the source is opened.
             backoff: how long to wait before opening a lost source again.
-            tally: counts on from here; None: from zero.
+            counts: go on from here; None: from zero.
             paused: begin with the microphone let go, until a command resumes.
             journal: told of what must outlive the process; None: nothing must.
             change_model: replaces the model of the whole device by the installed one of that name, or raises
@@ -93,7 +93,7 @@ class Listener:
         """Why the source ended, if it did not end well."""
         self.liveness = liveness.opening(time.monotonic())
         """What it does and when it must have done more: set by its own thread, read by any."""
-        self.tally = tally or Tally()
+        self.counts = counts or Counts()
         self._endless = config.kind in ("microphone", "stream")
         self._live = config.kind != "file"
         self._stall_s = config.stall_s
@@ -104,7 +104,7 @@ class Listener:
         self._publisher = publisher
         self._journal = journal or Journal()
         self._flat_line_limit_s = config.flat_line_limit_s
-        self._vitals = Vitals(self.tally, telemetry_interval_s=telemetry_interval_s)
+        self._vitals = Vitals(self.counts, telemetry_interval_s=telemetry_interval_s)
         self._origin = origin
         self._backoff = backoff or Backoff(longest_s=config.retry_limit_s)
         self._reporter = Reporter(
@@ -141,7 +141,7 @@ class Listener:
         self._commands.put(payload)
 
     def adopt(self, model: Model) -> None:
-        """Go on with another model, from the next patch on; from any thread."""
+        """Go on with another model, from the next answer on; from any thread."""
         self._commands.put(_Adoption(model))
 
     def stop(self) -> None:
@@ -266,7 +266,8 @@ class Listener:
                 self._observed(observation)
                 self._note(decision)
                 self._obey(wait_s=0, decision=decision)
-                self.liveness = liveness.hearing(time.monotonic(), stall_s=self._stall_s)
+                next_s = classifier.next_samples / SAMPLE_RATE
+                self.liveness = liveness.hearing(time.monotonic(), stall_s=self._stall_s, next_s=next_s)
         except SourceError as error:
             return self._lost(error, decision)
         except Exception:
@@ -292,7 +293,7 @@ class Listener:
         if not self._endless:
             self.error = error
             return False
-        self.tally.losses += 1
+        self.counts.losses += 1
         wait_s = self._backoff.next_s()
         # Once for each reason: a service without a microphone would fill the journal, and wear the card.
         if str(error) != self._excuse:

@@ -10,7 +10,7 @@ from device.errors import OidoError
 from device.hearing.decision import Music
 from device.hearing.models.loading import Model
 from device.monitoring.metrics import SourceFigures
-from device.monitoring.tally import Tally
+from device.monitoring.vitals import Counts
 
 STOP_S = 0.5
 """How long listeners may take, all together, to let go of their devices before they are left behind."""
@@ -24,11 +24,11 @@ class Listeners:
 
     def __init__(self) -> None:
         self._listeners: dict[str, Listener] = {}
-        self._tallies: dict[str, Tally] = {}
+        self._counts: dict[str, Counts] = {}
 
-    def tally(self, source: SourceConfig) -> Tally:
+    def counts(self, source: SourceConfig) -> Counts:
         """The counts of a source, which outlive its listener."""
-        return self._tallies.setdefault(source.name, Tally())
+        return self._counts.setdefault(source.name, Counts())
 
     def start(self, listeners: Collection[Listener]) -> None:
         """Let these begin."""
@@ -50,7 +50,7 @@ class Listeners:
     def forget(self, names: Collection[str]) -> None:
         """These sources are no longer in the configuration."""
         for name in names:
-            del self._listeners[name], self._tallies[name]
+            del self._listeners[name], self._counts[name]
 
     def paused(self, source: SourceConfig) -> bool:
         """Whether a command has paused it; a reload must not make it listen again."""
@@ -110,4 +110,4 @@ class Listeners:
 
 def _figures(listener: Listener) -> SourceFigures:
     state = listener.said[0] if listener.said else Music.UNKNOWN
-    return SourceFigures(name=listener.name, tally=listener.tally, music=_MUSIC[state])
+    return SourceFigures(name=listener.name, counts=listener.counts, music=_MUSIC[state])

@@ -10,9 +10,6 @@ from typing import Literal
 
 Doing = Literal["opening", "hearing", "waiting", "paused", "ended"]
 
-PATCH_S = 0.96
-"""A source that is heard gives an observation so often."""
-
 MARGIN_S = 1.0
 """What a busy machine may add."""
 
@@ -41,9 +38,15 @@ def opening(now: float) -> Liveness:
     return Liveness("opening", now + OPENING_S)
 
 
-def hearing(now: float, *, stall_s: float) -> Liveness:
-    """An observation was published; without samples for `stall_s` the source itself would give up."""
-    return Liveness("hearing", now + stall_s + PATCH_S + MARGIN_S)
+def hearing(now: float, *, stall_s: float, next_s: float) -> Liveness:
+    """An observation was published, and the next is due when the model has heard enough to answer again.
+
+    Args:
+        now: time.monotonic().
+        stall_s: without samples for so long the source itself would give up.
+        next_s: seconds of sound that the next answer needs.
+    """
+    return Liveness("hearing", now + stall_s + next_s + MARGIN_S)
 
 
 def waiting(now: float, *, wait_s: float) -> Liveness:

@@ -4,11 +4,11 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from device.monitoring.tally import LATENCY_BOUNDS_S, Tally
+from device.monitoring.vitals import LATENCY_BOUNDS_S, Counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,9 +22,13 @@ class SourceFigures:
     """One source now."""
 
     name: str
-    tally: Tally
+    counts: Counts
     music: Literal["ON", "OFF"] | None
     """None: it cannot hear."""
+
+    def sample(self, value: float) -> Sample:
+        """A value of this source."""
+        return "", {"source": self.name}, value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,85 +49,55 @@ class Figures:
 
 def render(figures: Figures) -> str:
     """Everything, as one page."""
-    build = {
-        "version": figures.version,
-        "python": figures.python,
-        "model": figures.model,
-        "model_sha256": figures.model_sha256,
-    }
-    lines = [
-        *_family("oido_build_info", "gauge", "What runs here; always 1.", [("", build, 1)]),
-        *_family(
-            "process_start_time_seconds",
-            "gauge",
-            "When the process started, seconds since the epoch.",
-            [("", {}, figures.started)],
-        ),
-        *_family("process_resident_memory_bytes", "gauge", "Resident memory.", [("", {}, figures.resident_bytes)]),
-        *_family(
-            "oido_outbox_events",
-            "gauge",
-            "Events that the broker has not acknowledged yet.",
-            [("", {}, figures.queued_events)],
-        ),
-        *_family(
-            "oido_events_dropped_total",
-            "counter",
-            "Events given up because too many waited.",
-            [("", {}, figures.dropped_events)],
-        ),
-        *_of_sources(figures.sources),
-    ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for family in _families(figures) for line in _lines(*family))
 
 
-def _of_sources(sources: Sequence[SourceFigures]) -> Iterator[str]:
-    counters: dict[str, tuple[str, Callable[[Tally], int]]] = {
-        "oido_patches_total": ("Patches of 0.96 s that arrived.", lambda t: t.patches),
-        "oido_decisions_total": ("Patches that led to a decision.", lambda t: t.decisions),
-        "oido_overruns_total": ("Times the audio device lost samples.", lambda t: t.overruns),
-        "oido_source_opens_total": ("Times the source was opened, the first included.", lambda t: t.opens),
-        "oido_source_losses_total": ("Times it was lost or could not be opened.", lambda t: t.losses),
-    }
-    for name, (text, value) in counters.items():
-        yield from _family(name, "counter", text, [("", {"source": s.name}, value(s.tally)) for s in sources])
-    yield from _family(
-        "oido_inference_seconds",
-        "histogram",
-        "Time from a patch to its decision.",
-        [sample for source in sources for sample in _histogram(source)],
+def _families(figures: Figures) -> Iterator[tuple[str, Kind, str, Sequence[Sample]]]:
+    """The name of each family, its kind, its help and its samples."""
+    build = {key: getattr(figures, key) for key in ("version", "python", "model", "model_sha256")}
+    yield "oido_build_info", "gauge", "What runs here; always 1.", [("", build, 1)]
+    process: tuple[tuple[str, Kind, str, float], ...] = (
+        ("process_start_time_seconds", "gauge", "When the process started, seconds since 1970.", figures.started),
+        ("process_resident_memory_bytes", "gauge", "Resident memory.", figures.resident_bytes),
+        ("oido_outbox_events", "gauge", "Events that the broker has not acknowledged yet.", figures.queued_events),
+        ("oido_events_dropped_total", "counter", "Events given up: too many waited.", figures.dropped_events),
     )
-    yield from _family(
-        "oido_level_dbfs",
-        "gauge",
-        "RMS level of the latest patch relative to full scale; -Inf for digital silence.",
-        [("", {"source": s.name}, s.tally.level_dbfs) for s in sources],
-    )
-    yield from _family(
-        "oido_available",
-        "gauge",
-        "1 while the source can hear.",
-        [("", {"source": s.name}, s.music is not None) for s in sources],
-    )
-    yield from _family(
-        "oido_music",
-        "gauge",
-        "1 for music, 0 for no music; absent while the source cannot hear.",
-        [("", {"source": s.name}, s.music == "ON") for s in sources if s.music is not None],
-    )
+    for name, kind, text, value in process:
+        yield name, kind, text, [("", {}, value)]
+    sources = figures.sources
+    for name, text, count in _COUNTERS:
+        yield name, "counter", text, [source.sample(getattr(source.counts, count)) for source in sources]
+    latencies = [sample for source in sources for sample in _histogram(source)]
+    yield "oido_inference_seconds", "histogram", "Time from the sound of an answer to its decision.", latencies
+    level = "RMS level of the sound of the latest answer, relative to full scale; -Inf for digital silence."
+    yield "oido_level_dbfs", "gauge", level, [source.sample(source.counts.level_dbfs) for source in sources]
+    hears = [source.sample(source.music is not None) for source in sources]
+    yield "oido_available", "gauge", "1 while the source can hear.", hears
+    music = [source.sample(source.music == "ON") for source in sources if source.music is not None]
+    yield "oido_music", "gauge", "1 for music, 0 for no music; absent while the source cannot hear.", music
+
+
+_COUNTERS = (
+    ("oido_answers_total", "Answers to the sound of the source, one every hop.", "answers"),
+    ("oido_decisions_total", "Answers that led to a decision: all but those during a flat line.", "decisions"),
+    ("oido_overruns_total", "Times the audio device lost samples.", "overruns"),
+    ("oido_source_opens_total", "Times the source was opened, the first included.", "opens"),
+    ("oido_source_losses_total", "Times it was lost or could not be opened.", "losses"),
+)
+"""Name, help, and which of the counts."""
 
 
 def _histogram(source: SourceFigures) -> Iterator[Sample]:
     labels = {"source": source.name}
-    counts, total = tuple(source.tally.inference.counts), 0
+    counts, total = tuple(source.counts.inference.counts), 0
     for bound, count in zip((*LATENCY_BOUNDS_S, math.inf), counts, strict=True):
         total += count
         yield "_bucket", {**labels, "le": _number(bound)}, total
-    yield "_sum", labels, source.tally.inference.total_s
+    yield "_sum", labels, source.counts.inference.total_s
     yield "_count", labels, total
 
 
-def _family(name: str, kind: Kind, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+def _lines(name: str, kind: Kind, text: str, samples: Sequence[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} {kind}"
     for suffix, labels, value in samples:

@@ -1,52 +1,94 @@
-"""How one source is doing: what `telemetry` says of it, counted from its observations."""
+"""How one source is doing, counted from its observations, for telemetry and metrics."""
 
+import bisect
+import math
 import time
 from collections import deque
+from dataclasses import dataclass, field
 
 from device.monitoring.host import cpu_temperature_c, resident_mb
-from device.monitoring.tally import Tally
 from device.pipeline import Observation
 from device.publishing.payloads import Telemetry
 from device.publishing.publisher import Publisher
 from device.sound import SAMPLE_RATE
 
+LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.48, 0.5, 0.96)
+"""Upper bounds of the histogram's buckets, in seconds. A device that takes longer than a hop for an answer falls
+behind: 0.48 is the bound for models that answer every 0.48 s, 0.96 for those that answer every 0.96 s."""
+
 _RECENT = 256
-"""Inferences whose times the percentiles are taken of: two to four minutes' worth, as the model answers."""
+"""The percentiles are those of so many answers: two to four minutes, as the model answers."""
+
+
+@dataclass(slots=True)
+class Latencies:
+    """A histogram of seconds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_S) + 1))
+    """One for each bound, not cumulative, and one for what exceeds them all."""
+    total_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one more."""
+        self.counts[bisect.bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.total_s += seconds
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one source, over all the times it was opened. Its listener counts; any thread may read."""
+
+    answers: int = 0
+    """Answers to the sound of the source, one every hop, those during a flat line included."""
+    decisions: int = 0
+    """Answers that the decision took in: all but those during a flat line."""
+    inference: Latencies = field(default_factory=Latencies)
+    """Of those decisions."""
+    overruns: int = 0
+    """How often the audio device lost samples."""
+    invalid: int = 0
+    """Samples that were not finite numbers."""
+    opens: int = 0
+    """How often the source was opened, the first time included."""
+    losses: int = 0
+    """How often it was lost, or could not be opened."""
+    level_dbfs: float = -math.inf
+    """Of the sound of the latest answer."""
 
 
 class Vitals:
-    """Counts for one source, over all its openings. Not thread-safe: the listener's own thread calls it."""
+    """Counts on, and makes telemetry of it. Not thread-safe: the listener's own thread calls it."""
 
-    def __init__(self, tally: Tally, *, telemetry_interval_s: float) -> None:
-        self._tally = tally
+    def __init__(self, counts: Counts, *, telemetry_interval_s: float) -> None:
+        self._counts = counts
         self._interval_samples = telemetry_interval_s * SAMPLE_RATE
         self._due = self._interval_samples
         self._costs_ms: deque[float] = deque(maxlen=_RECENT)
         self._clipping = 0.0
-        self._patches = 0
+        self._observations = 0
         self._overruns_before = self._invalid_before = 0
         self._began = time.monotonic()
 
     def opened(self) -> None:
         """The source is opened (again): its samples, and what the pipeline counts, begin at zero."""
-        self._tally.opens += 1
-        self._overruns_before, self._invalid_before = self._tally.overruns, self._tally.invalid
+        self._counts.opens += 1
+        self._overruns_before, self._invalid_before = self._counts.overruns, self._counts.invalid
         self._due = self._interval_samples
 
     def observed(self, observation: Observation) -> None:
-        """Count one more patch, or the end."""
-        tally, health = self._tally, observation.health
+        """Count one more answer, or the end of the source."""
+        counts, health = self._counts, observation.health
         if observation.condition != "ended":
-            tally.patches += 1
-            tally.level_dbfs = health.level_dbfs
+            counts.answers += 1
+            counts.level_dbfs = health.level_dbfs
         if observation.condition == "hearing":
-            tally.decisions += 1
-            tally.inference.add(observation.cost_s)
+            counts.decisions += 1
+            counts.inference.add(observation.cost_s)
             self._costs_ms.append(observation.cost_s * 1000)
-        tally.overruns = self._overruns_before + health.overruns
-        tally.invalid = self._invalid_before + health.invalid
+        counts.overruns = self._overruns_before + health.overruns
+        counts.invalid = self._invalid_before + health.invalid
         self._clipping += health.clipping
-        self._patches += 1
+        self._observations += 1
 
     def telemetry(self, observation: Observation, publisher: Publisher) -> Telemetry | None:
         """What to tell, if it is time to; the next is due an interval of sound later."""
@@ -56,15 +98,15 @@ class Vitals:
         costs = sorted(self._costs_ms)
         telemetry = Telemetry(
             level_dbfs=observation.health.level_dbfs,
-            clipping=self._clipping / self._patches,
+            clipping=self._clipping / self._observations,
             inference_p50_ms=costs[len(costs) // 2] if costs else None,
             inference_p95_ms=costs[int(0.95 * len(costs))] if costs else None,
-            overruns=self._tally.overruns,
+            overruns=self._counts.overruns,
             rss_mb=resident_mb(),
             cpu_temperature_c=cpu_temperature_c(),
             uptime_s=time.monotonic() - self._began,
             queued_events=publisher.queued_events,
             dropped_events=publisher.dropped_events,
         )
-        self._clipping, self._patches = 0.0, 0
+        self._clipping, self._observations = 0.0, 0
         return telemetry
