@@ -1,47 +1,53 @@
-"""The seam that the daemon speaks through; `stdout` and `mqtt` implement it."""
+"""`Publisher`: how the daemon speaks. `stdout` and `mqtt` have one each."""
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from device.publishing.message import Message
 
 
-class Publisher(Protocol):
-    """Somebody who passes messages on. Entering its context starts it, leaving closes it."""
+class Publisher:
+    """Passes messages on. Entering its context starts it, leaving closes it.
+
+    With only `publish` overridden, it is one that passes each message on at once and keeps none.
+    """
 
     @property
     def queued_events(self) -> int:
-        """Events that nobody has acknowledged yet."""
-        ...
+        """Events that are not acknowledged yet."""
+        return 0
 
     @property
     def dropped_events(self) -> int:
-        """Events given up because too many waited."""
-        ...
+        """Events dropped because too many waited."""
+        return 0
 
     @property
     def ended(self) -> bool:
         """Whether nobody will ever listen again: standard output was a pipe and its reader has gone."""
-        ...
+        return False
+
+    def start(self) -> None:
+        """Begin to pass on what is published."""
 
     def publish(self, message: Message) -> None:
-        """Say it now, or as soon as somebody can be reached; from any thread. Neither waits nor fails."""
-        ...
+        """Pass a message on, now or as soon as somebody can be reached; from any thread. Never waits or fails."""
+        raise NotImplementedError
 
-    def drain(self, timeout_s: float) -> bool:
-        """Wait until all that was said has been acknowledged; False if that took longer than `timeout_s`."""
-        ...
+    def drain(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits here
+        """Wait until all messages have been acknowledged; False if that took longer than `timeout_s`."""
+        return True
 
     def close(self) -> None:
-        """Say that the device goes offline, and stop, within 2 s. Idempotent."""
-        ...
+        """Publish that the device goes offline, and stop, within 2 s. Idempotent."""
 
     def __enter__(self) -> Self:
         """Start."""
-        ...
+        self.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
-        ...
+        self.close()

@@ -4,34 +4,24 @@ import contextlib
 import json
 import os
 import threading
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from device.publishing.message import Message
+from device.publishing.publisher import Publisher
 
 
-class StdoutPublisher:
-    """Prints `{"topic": ..., "retain": ..., "payload": ...}`, one line a message, each flushed.
+class StdoutPublisher(Publisher):
+    """Prints each message as a line `{"topic": ..., "retain": ..., "payload": ...}`, and flushes it.
 
-    A payload that is JSON is shown as such, any other as text. A reader that goes away (`oido run | head`) is
-    a clean end: `ended` turns true and the rest is dropped.
+    A JSON payload is printed as JSON, any other as text. When the reader goes away (`oido run | head`), `ended`
+    turns true and later messages are dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Print to `stream`, which stays the caller's to close."""
+        """Print to `stream`; the caller closes it."""
         self._stream = stream
         self._lock = threading.Lock()
         self._ended = False
-
-    @property
-    def queued_events(self) -> int:
-        """Always 0: nothing waits."""
-        return 0
-
-    @property
-    def dropped_events(self) -> int:
-        """Always 0."""
-        return 0
 
     @property
     def ended(self) -> bool:
@@ -54,29 +44,12 @@ class StdoutPublisher:
                 self._ended = True
                 self._discard_the_rest()
 
-    def drain(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing ever waits
-        """True: every line was flushed as it was printed."""
-        return True
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
-
     def _discard_the_rest(self) -> None:
-        """Let the interpreter's flush at exit go nowhere, instead of failing on the same pipe with a message.
+        """Redirect the stream to nowhere: the interpreter's flush at exit would fail on the pipe, with a message.
 
         See https://docs.python.org/3/library/signal.html#note-on-sigpipe.
         """
-        with contextlib.suppress(OSError):  # a stream that is no file has nothing to redirect
+        with contextlib.suppress(OSError):  # a stream without a file has nothing to redirect
             nowhere = os.open(os.devnull, os.O_WRONLY)
             try:
                 os.dup2(nowhere, self._stream.fileno())

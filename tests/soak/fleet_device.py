@@ -115,10 +115,14 @@ class Device:
         self.recorded: list[tuple[float, str]] = []
         """When each event was decided, monotonic, and its payload."""
         self.sessions: list[float] = []
-        """When each session was first seen, monotonic."""
+        """When each session began, monotonic."""
         self.published = 0
         """Messages of all kinds handed to the publisher."""
-        self._was_connected = False
+
+    @property
+    def client_id(self) -> str:
+        """Under which it connects."""
+        return f"{self._topics.base}-{self.node}"
 
     @property
     def settings(self) -> MqttConfig:
@@ -131,13 +135,6 @@ class Device:
         info = DeviceInfo(version="0", model="attention", model_sha256="0" * 64, hardware="fleet", python="3")
         for message in (info_message(self._topics, info), *discoveries(self._config, info)):
             self._publish(message)
-
-    def look(self) -> None:
-        """Note a new session."""
-        connected = self.publisher.connected
-        if connected and not self._was_connected:
-            self.sessions.append(time.monotonic())
-        self._was_connected = connected
 
     def next_change_s(self) -> float:
         """How long until music starts or stops."""

@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -31,10 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from soak.fleet_device import Device, Settings  # noqa: E402 - the path comes first: a program
 
-from device.monitoring.host import peak_resident_mb  # noqa: E402
-
-LOOK_S = 0.05
-"""How often it is noted who is connected: less than any device waits before it connects again."""
+from device.monitoring.host import read_memory  # noqa: E402
 
 TELL_S = 0.5
 
@@ -54,6 +52,20 @@ class Complaints(logging.Handler):
         self.counts[re.sub(r"ear-\d+", "ear", re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", record.getMessage()))] += 1
 
 
+class Sessions(logging.Handler):
+    """Notes when each device's sessions begin: its publisher logs that."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        super().__init__(logging.INFO)
+        self._devices = {device.client_id: device for device in devices}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One more session, if it is about one."""
+        said, _, client_id = record.getMessage().rpartition(" as ")
+        if said.startswith("connected to"):
+            self._devices[client_id].sessions.append(time.monotonic())
+
+
 class House:
     """The devices of this process."""
 
@@ -63,6 +75,9 @@ class House:
         self._complaints = Complaints()
         logging.basicConfig(level=logging.WARNING, handlers=[self._complaints])
         self.devices = [Device(settings.first + number, settings) for number in range(settings.count)]
+        publishers = logging.getLogger("device.publishing.mqtt")
+        publishers.setLevel(logging.INFO)
+        publishers.addHandler(Sessions(self.devices))
         self._go, self._hushed, self._report = threading.Event(), threading.Event(), False
         self._commands = threading.Thread(target=self._obey, name="commands", daemon=True)
         self._watch = threading.Thread(target=self._look, name="watch")
@@ -106,18 +121,13 @@ class House:
                 heapq.heappush(due, (at + device.next_change_s(), number, True))
 
     def _look(self) -> None:
-        told = 0.0
-        while not self.ended.wait(LOOK_S):
-            for device in self.devices:
-                device.look()
-            if time.monotonic() - told >= TELL_S:
-                told = time.monotonic()
-                self._tell_how_it_stands()
+        while not self.ended.wait(TELL_S):
+            self._tell_how_it_stands()
 
     def _tell_how_it_stands(self) -> None:
         hushed = self._hushed.is_set()
         tell(
-            connected=sum(device.publisher.connected for device in self.devices),
+            connected=sum(bool(device.sessions) for device in self.devices),
             recorded=sum(len(device.recorded) for device in self.devices),
             waiting=sum(device.publisher.queued_events for device in self.devices),
             hushed=hushed,
@@ -152,7 +162,7 @@ class House:
             ],
             "complaints": self._complaints.counts,
             "cpu_s": used.ru_utime + used.ru_stime,
-            "peak_mb": peak_resident_mb(),
+            "peak_mb": read_memory().peak_rss_mb,
             "settings": asdict(self._settings),
         }
         path = Path(self._settings.directory, f"report-{self._settings.first}.json")

@@ -247,7 +247,7 @@ class Fleet:
             return f"{self._total('ready')} of {self._plan.devices} devices made"
         since_s = time.monotonic() - self.storms[0].began
         return (
-            f"{since_s:4.0f} s: {self._total('connected')} of {self._plan.devices} connected, "
+            f"{since_s:4.0f} s: {self._total('connected')} of {self._plan.devices} have connected, "
             f"{self._total('recorded')} events recorded, {self._total('waiting')} in outboxes, "
             f"{len(self.ears.arrived)} arrived"
         )
