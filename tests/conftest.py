@@ -1,5 +1,6 @@
-"""For every test: skipped integration tests can be made to count as failures, which CI does."""
+"""For every test: which of them run, and skipped integration tests as failures, which CI wants."""
 
+import importlib.util
 import logging
 from collections.abc import Generator
 
@@ -14,8 +15,12 @@ pytest_plugins = ["pulse", "broker"]
 """The fixtures `pulse` (a microphone) and `mosquitto` (a broker), for tests/integration."""
 
 
+DEFAULT_MARKS = "not soak and not training"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare `--no-integration-skips`."""
+    """Declare `--all` and `--no-integration-skips`."""
+    parser.addoption("--all", action="store_true", help="run soaks and trainings too, which take minutes")
     parser.addoption(
         "--no-integration-skips",
         action="store_true",
@@ -24,9 +29,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch for skips, if asked to."""
+    """Leave out soaks and trainings, unless asked for by `--all` or `-m`; watch for skips, if asked to."""
+    if not config.option.markexpr and not config.getoption("--all"):
+        config.option.markexpr = DEFAULT_MARKS
     if config.getoption("--no-integration-skips"):
         config.pluginmanager.register(IntegrationSkips())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip trainings where TensorFlow is missing."""
+    if importlib.util.find_spec("tensorflow") is None:
+        missing = pytest.mark.skip(reason="TensorFlow is not installed; pip install 'oido[train]'")
+        for item in items:
+            if item.get_closest_marker("training"):
+                item.add_marker(missing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out, and how to run it."""
+    if config.option.markexpr == DEFAULT_MARKS:
+        terminalreporter.write_line("soaks and trainings were left out; to run them too: bash tests/run --all")
 
 
 class IntegrationSkips:

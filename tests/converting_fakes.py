@@ -16,10 +16,6 @@ from export.convert.tflite import Converted, describe
 
 AUDIO = Path(__file__).parents[1] / "device" / "audio"
 
-needs_tensorflow = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None,
-    reason="converting networks needs TensorFlow: pip install 'oido[train]'",
-)
 needs_litert = pytest.mark.skipif(
     importlib.util.find_spec("ai_edge_litert") is None, reason="describing a TFLite file needs ai-edge-litert"
 )

@@ -23,11 +23,6 @@ needs_official_yamnet = pytest.mark.skipif(
 )
 
 
-def needs_tensorflow() -> None:
-    """Skip a module where TensorFlow is missing."""
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed; pip install 'oido[train]'")
-
-
 def random_array(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """Of the size that keeps activations as large as they were (He et al. 2015)."""
     inputs = shape[0] * shape[1] if shape[-1] == 1 else np.prod(shape[:-1])

@@ -27,7 +27,6 @@ Data = tuple[FloatArray, FloatArray]
 @pytest.fixture(scope="module")
 def keras() -> Any:
     """Keras on TensorFlow, imported here and not above, so that its warnings are the tests' own."""
-    pytest.importorskip("tensorflow", reason="networks are trained with TensorFlow, which is not installed")
     tensorflow("training a network")
     import keras as module  # noqa: PLC0415 - see above
 
@@ -114,6 +113,7 @@ class FakeModel:
         self.weight = float(weight[0])
 
 
+@pytest.mark.training
 def test_the_layers_are_those_of_the_design(keras: Any) -> None:
     """Every one, in its order, with its settings."""
     del keras
@@ -140,6 +140,7 @@ def test_the_layers_are_those_of_the_design(keras: Any) -> None:
         assert bool(penalty) == ("l2" in settings), layer.name
 
 
+@pytest.mark.training
 def test_a_segment_attends_to_itself(keras: Any) -> None:
     """Query, key and value are the segment; one score comes out."""
     del keras
@@ -150,6 +151,7 @@ def test_a_segment_attends_to_itself(keras: Any) -> None:
     assert build(batch_size=1).input_shape == (1, 10, 128)
 
 
+@pytest.mark.training
 def test_it_is_compiled_as_the_design_says(keras: Any) -> None:
     """Adam at 1e-4, binary cross-entropy, accuracy, PR-AUC, precision and recall."""
     model = build()
@@ -250,6 +252,8 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     again.restore(model)
     assert model.weight == 6
     assert [file.name for file in tmp_path.iterdir()] == ["best.npz"]
+    with np.load(path) as stored:
+        assert stored.files == ["loss", "weights_0"]
 
 
 def test_a_new_training_does_not_ask_what_was_best_before(tmp_path: Path) -> None:
@@ -261,6 +265,7 @@ def test_a_new_training_does_not_ask_what_was_best_before(tmp_path: Path) -> Non
     assert model.weight == 2
 
 
+@pytest.mark.training
 def test_it_learns(finished: tuple[Any, Path]) -> None:
     """The loss falls and the figures rise, epoch by epoch."""
     _, folder = finished
@@ -271,6 +276,7 @@ def test_it_learns(finished: tuple[Any, Path]) -> None:
         assert after["pr_auc"] > before["pr_auc"]
 
 
+@pytest.mark.training
 def test_the_best_epoch_comes_back(finished: tuple[Any, Path]) -> None:
     """Not the last: here it is the first, after which all goes wrong on validation."""
     model, folder = finished
@@ -279,6 +285,7 @@ def test_the_best_epoch_comes_back(finished: tuple[Any, Path]) -> None:
     assert model.evaluate(*MISLEADING, verbose=0, return_dict=True)["loss"] == pytest.approx(losses[0], abs=1e-4)
 
 
+@pytest.mark.training
 def test_a_training_that_goes_on_ends_as_if_it_had_not_stopped(
     finished: tuple[Any, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -294,6 +301,7 @@ def test_a_training_that_goes_on_ends_as_if_it_had_not_stopped(
         assert all(np.array_equal(wanted[name], found[name]) for name in wanted.files)
 
 
+@pytest.mark.training
 def test_a_finished_training_is_not_begun_again(
     finished: tuple[Any, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,6 +311,7 @@ def test_a_finished_training_is_not_begun_again(
     assert capsys.readouterr().out == "going on after epoch 3\n"
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("other", ["data", "seed"])
 def test_a_training_of_something_else_is_refused(finished: tuple[Any, Path], other: str) -> None:
     """Another embedder gives other features: what was learned from the first would be of no use."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from comparison_fakes import QUICK, SIZE, LoudnessExtractor, LoudnessFeature, three_splits
 from evaluation_fakes import album
-from segment_fakes import needs_tensorflow
 from segment_fakes import segments as cloud
 
 from export.comparison.costs import measure
@@ -192,7 +191,7 @@ def test_other_data_settings_or_seeds_are_fitted_anew(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.onnx"))) == 5
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_a_kept_network_has_its_standardisation(tmp_path: Path) -> None:
     """Without it the file would read other rows than it learnt from."""
     schedule = Schedule(every_steps=18, most_looks=8, patience=3, folds=1, batch=8)

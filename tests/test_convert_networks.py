@@ -12,7 +12,6 @@ import pytest
 from converting_fakes import (
     keras_warnings,
     needs_litert,
-    needs_tensorflow,
     recorded_patches,
     tiny_embedder,
     tiny_file,
@@ -188,7 +187,7 @@ def document_of(root: Path, name: str = "embedder") -> dict[str, Any]:
     return document
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_device_hears_with_what_was_converted(trained: Path) -> None:
     """Both models, the second through the first."""
     embedder = load_model(str(trained / "out" / "embedder.json"))
@@ -196,7 +195,7 @@ def test_the_device_hears_with_what_was_converted(trained: Path) -> None:
     Classifier(load_model(str(trained / "out" / "attention.json")))  # refuses what it cannot feed
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_sidecar_says_how_it_was_quantised(trained: Path) -> None:
     """What int8 costs, beside what is not known before calibration."""
     document = document_of(trained)
@@ -209,7 +208,7 @@ def test_the_sidecar_says_how_it_was_quantised(trained: Path) -> None:
     assert document["training_data"] == {"scenes": 7}
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_converting_again_fills_in_the_calibration_and_keeps_it(trained: Path, tmp_path: Path) -> None:
     """First from a file, then, without the file, from the sidecar of the same model."""
     before = document_of(trained)
@@ -227,7 +226,7 @@ def test_converting_again_fills_in_the_calibration_and_keeps_it(trained: Path, t
     assert {key: again[key] for key in CALIBRATION} == {key: filled[key] for key in CALIBRATION}
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_figures_of_held_out_features_are_reported(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,7 +240,7 @@ def test_figures_of_held_out_features_are_reported(
     assert set(document_of(trained)["quantisation"]["parity"]) >= {"float_f1", "int8_f1"}
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_what_training_held_out_is_reported_on_unasked(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,7 +253,7 @@ def test_what_training_held_out_is_reported_on_unasked(
     assert f"of {len(patches)} |" in capsys.readouterr().out
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_what_the_device_would_refuse_is_not_written(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

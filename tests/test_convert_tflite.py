@@ -12,7 +12,6 @@ import pytest
 from converting_fakes import (
     keras_warnings,
     needs_litert,
-    needs_tensorflow,
     recorded_patches,
     tiny_embedder,
     tiny_file,
@@ -53,7 +52,7 @@ def scores(converted: Converted, features: FloatArray) -> FloatArray:
     return open_runtime(Path("x.tflite"), converted.content, converted.outputs["scores"].name).run(features)
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_int8_goes_in_and_comes_out_one_patch_at_a_time(conversion: Conversion) -> None:
     """Whatever the batch of the Keras network was."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(
@@ -64,7 +63,7 @@ def test_int8_goes_in_and_comes_out_one_patch_at_a_time(conversion: Conversion) 
     assert sorted(tuple(detail["shape"]) for detail in details) == [(1, 2), (1, 96, 64), (1, 128)]
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_outputs_are_found_by_the_name_that_the_network_gives_them(conversion: Conversion) -> None:
     """The tensors' own names say nothing; the device opens them by those."""
     outputs = conversion.int8.outputs
@@ -74,7 +73,7 @@ def test_outputs_are_found_by_the_name_that_the_network_gives_them(conversion: C
     assert [each.shape for each in found] == [(3, 2), (3, 128)]
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_head_that_only_training_needed_is_left_out(conversion: Conversion) -> None:
     """Its 38,400 weights are not in the file."""
     kept = conversion.int8
@@ -83,7 +82,7 @@ def test_the_head_that_only_training_needed_is_left_out(conversion: Conversion) 
     assert len(everything.content) - len(kept.content) > 38_000
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_file_says_what_the_network_says(conversion: Conversion) -> None:
     """On patches that the ranges were not measured on, and over the whole range of scores."""
     said = np.asarray(conversion.network(conversion.held_out)["scores"])
@@ -94,7 +93,7 @@ def test_the_file_says_what_the_network_says(conversion: Conversion) -> None:
     assert np.abs(said - heard).mean() <= 0.02
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_float32_is_the_network_itself(conversion: Conversion) -> None:
     """No quantisation, no difference."""
     float32 = convert_float(conversion.network, outputs=["scores"])
@@ -103,14 +102,14 @@ def test_float32_is_the_network_itself(conversion: Conversion) -> None:
     assert float32.outputs["scores"].scale == 0
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_same_network_gives_the_same_bytes(conversion: Conversion) -> None:
     """So that a calibration of one is a calibration of the other."""
     again = convert(conversion.network, conversion.representative, outputs=["embedding", "scores"])
     assert again.content == conversion.int8.content
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_ranges_are_measured_on_examples_spread_over_all(conversion: Conversion) -> None:
     """Music and speech both count, however few are taken."""
     int8 = convert(conversion.network, conversion.representative, examples=8)
@@ -120,7 +119,7 @@ def test_ranges_are_measured_on_examples_spread_over_all(conversion: Conversion)
     assert 0.7 * (highest - lowest) <= reach <= highest - lowest + 0.1
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_attention_converts_with_operations_of_the_oldest_runtime(conversion: Conversion) -> None:
     """A dense layer has one scale, not one for each of its outputs, which tflite-runtime 2.14 refuses."""
     build = importlib.import_module("export.estimators.attention").build
@@ -139,14 +138,14 @@ def test_attention_converts_with_operations_of_the_oldest_runtime(conversion: Co
     assert np.abs(np.asarray(network(segments)) - heard).max() <= 0.05
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_an_output_that_is_not_there_is_named(conversion: Conversion) -> None:
     """With those that are."""
     with pytest.raises(ExportError, match="no output 'speech'; it has embedding, scores, teacher"):
         convert(conversion.network, conversion.representative, outputs=["speech"])
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     """One sentence with the path."""
     path = tmp_path / "model.keras"

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from converting_fakes import keras_warnings, needs_litert
-from converting_fakes import needs_tensorflow as where_tensorflow_is
 from embeddings_fakes import OFFICIAL_YAMNET, ROOT, needs_official_yamnet, write_h5, yamnet_layers
 from evaluation_fakes import small_corpus, song, talk, write_corpus
 from hearing_fakes import noise
 from network_fakes import TINY_MODELS, install_tiny, tiny_document
 
 from device.hearing.classifier import Classifier
-from device.hearing.models.loading import LoadedEmbedder, load_model
+from device.hearing.models.loading import PatchModel, load_model
 from export.__main__ import main
 from export.corpus.streams import Corpus
 from export.errors import ExportError
@@ -138,12 +137,12 @@ class TestRace:
     def test_a_file_that_is_no_model_is_an_error(self, tmp_path: Path) -> None:
         """It says where."""
         (tmp_path / "model.tflite").write_bytes(b"nothing")
-        with pytest.raises(ExportError, match="cannot run the models there"):
+        with pytest.raises(ExportError, match="cannot run the model there"):
             race(Path(sys.executable), [tmp_path / "model.tflite"], rounds=1)
 
     def test_a_python_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
         """The same."""
-        with pytest.raises(ExportError, match="nobody: cannot run the models there"):
+        with pytest.raises(ExportError, match="nobody: cannot run the model there"):
             race(tmp_path / "nobody", [TINY_MODELS / "embedder.tflite"], rounds=1)
 
 
@@ -201,7 +200,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return found
 
 
-@where_tensorflow_is
+@pytest.mark.training
 @needs_litert
 class TestCommand:
     """All of it, of random weights and a corpus of half a minute."""
@@ -209,7 +208,7 @@ class TestCommand:
     def test_the_device_hears_with_it(self, made: Made) -> None:
         """An embedder of 1024 values, whose only label is music."""
         model = load_model(str(made.models / "yamnet.json"))
-        assert isinstance(model, LoadedEmbedder)
+        assert isinstance(model, PatchModel)
         assert (model.sidecar.name, model.sidecar.kind) == ("yamnet", "patch")
         assert (model.sidecar.labels, model.input.embedding_size) == (("music",), 1024)
         assert 0 <= Classifier(model).answer(noise(0.975)).probability <= 1

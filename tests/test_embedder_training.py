@@ -16,7 +16,7 @@ from export.errors import ExportError
 from export.estimators.embedder import DEFAULT_SIZE, EMBEDDING, SIZES, Size, Trunk, build, deployable
 from export.frameworks import tensorflow
 from export.training.course import Course
-from export.training.embedder import EmbedderTraining, held_out, representative, train
+from export.training.embedder import held_out, representative, train, train_trunk
 from export.training.shards import Examples
 
 TINY = SIZES["tiny"]
@@ -27,7 +27,6 @@ COURSE = Course(steps=20, batch=16, peak_rate=1e-2, warm_up=4, average=0.8, save
 @pytest.fixture(scope="module")
 def keras() -> Any:
     """Keras on TensorFlow, imported here and not above, so that its warnings are the tests' own."""
-    pytest.importorskip("tensorflow", reason="networks are trained with TensorFlow, which is not installed")
     tensorflow("training a network")
     import keras as module  # noqa: PLC0415 - see above
 
@@ -39,11 +38,11 @@ def half_music(seed: int = 0) -> Examples:
     return examples_of(np.tile([[1.0], [0.0]], (6, 1)), seed=seed)
 
 
-def training(folder: Path, *, data: str = "made", course: Course = COURSE) -> EmbedderTraining:
-    """Of the smallest network."""
-    return EmbedderTraining(
-        size=TINY,
-        trunk=0,
+def trained_in(folder: Path, *, data: str = "made", course: Course = COURSE) -> Any:
+    """The smallest network, trained."""
+    return train_trunk(
+        TINY,
+        0,
         training=half_music(),
         validation=half_music(1),
         course=course,
@@ -62,9 +61,10 @@ def trained(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
     """A network after twenty steps, and the folder where it was saved after ten of them."""
     del keras
     folder = tmp_path_factory.mktemp("course")
-    return training(folder).run(), folder
+    return trained_in(folder), folder
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_every_size_has_the_same_outputs(keras: Any, size: Any) -> None:
     """Each trunk has its part of the embedding, and three heads of logits; together they are one network."""
@@ -91,6 +91,7 @@ def test_the_default_size_is_one_of_them() -> None:
     assert all(size.name == name for name, size in SIZES.items())
 
 
+@pytest.mark.training
 def test_it_learns(trained: tuple[Any, Path]) -> None:
     """Scenes that it has not seen, told apart after twenty steps; with the averaged weights, which are kept."""
     model, _ = trained
@@ -100,27 +101,30 @@ def test_it_learns(trained: tuple[Any, Path]) -> None:
     assert logits[examples.music[:, 0] == 1].min() > logits[examples.music[:, 0] == 0].max()
 
 
+@pytest.mark.training
 def test_a_course_that_goes_on_ends_as_if_it_had_not_stopped(
     trained: tuple[Any, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ten steps, and ten more from what was saved: the same weights, averages and random numbers."""
     model, folder = trained
-    again = training(folder).run()
+    again = trained_in(folder)
     assert "going on from step 10" in capsys.readouterr().out
     for wanted, found in zip(model.variables, again.variables, strict=True):
         assert np.array_equal(wanted.numpy(), found.numpy()), wanted.path
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("other", ["data", "seed"])
 def test_a_course_of_something_else_is_refused(trained: tuple[Any, Path], other: str) -> None:
     """Other scenes or another seed would go on with what the first ones taught."""
     _, folder = trained
     changed = Course(steps=20, batch=16, peak_rate=1e-2, warm_up=4, average=0.8, save_every=10, seed=4)
-    wrong = training(folder, data="else") if other == "data" else training(folder, course=changed)
+    wrong: dict[str, Any] = {"data": "else"} if other == "data" else {"course": changed}
     with pytest.raises(ExportError, match=rf"other settings \({other}\)"):
-        wrong.run()
+        trained_in(folder, **wrong)
 
 
+@pytest.mark.training
 def test_the_device_gets_the_same_embedding_and_scores(trained: tuple[Any, Path]) -> None:
     """Scores are sigmoids of the logits, music first; the teacher's head is gone."""
     model, _ = trained
@@ -135,6 +139,7 @@ def test_the_device_gets_the_same_embedding_and_scores(trained: tuple[Any, Path]
     assert cut.count_params() < model.count_params() - CLASSES * EMBEDDING
 
 
+@pytest.mark.training
 def test_two_trunks_say_the_mean_of_what_each_says(keras: Any) -> None:
     """Of their logits; and the embedding is that of the first and then that of the second."""
     keras.utils.set_random_seed(5)
@@ -152,6 +157,7 @@ def test_two_trunks_say_the_mean_of_what_each_says(keras: Any) -> None:
     assert np.ptp(logits[:, 0]) > 0
 
 
+@pytest.mark.training
 def test_trunks_learn_one_after_the_other(keras: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with a seed and a folder of its own; both together are checked, and can be gone on with."""
     del keras
@@ -175,6 +181,7 @@ def test_trunks_learn_one_after_the_other(keras: Any, tmp_path: Path, capsys: py
         assert np.array_equal(wanted, found)
 
 
+@pytest.mark.training
 def test_for_conversion_there_is_one_patch_at_a_time(trained: tuple[Any, Path]) -> None:
     """A fixed batch of 1."""
     model, _ = trained
@@ -182,6 +189,7 @@ def test_for_conversion_there_is_one_patch_at_a_time(trained: tuple[Any, Path]) 
 
 
 # Keras 3.15 saves its variables to numpy 2 in numpy 1's way (keras/src/backend/tensorflow/core.py).
+@pytest.mark.training
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_the_device_gets_what_was_saved(keras: Any, trained: tuple[Any, Path], tmp_path: Path) -> None:
     """The file that conversion reads holds the same network."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embeddings_fakes import needs_tensorflow, write_h5
+from embeddings_fakes import write_h5
 from hearing_fakes import noise, scene, time_axis
 
 from export.embeddings.layered_h5 import read_layers
@@ -97,14 +97,10 @@ def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.timeout(600)  # TensorFlow takes a minute to import on a busy machine
+@pytest.mark.training
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own, and Keras's
 class TestNetwork:
     """With TensorFlow."""
-
-    @pytest.fixture(autouse=True)
-    def _tensorflow(self) -> None:
-        needs_tensorflow()
 
     @staticmethod
     def random_file(path: Path, *, front: bool = False) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embeddings_fakes import needs_tensorflow, random_array, write_h5
+from embeddings_fakes import random_array, write_h5
 from hearing_fakes import scene
 
 from device.sound import FloatArray
@@ -18,7 +18,6 @@ NARROW = Widths(
     {"fc1_1": 16, "fc1_2": 16, "fc2": 8},
 )
 
-slow_to_import = pytest.mark.timeout(600)
 its_own_warnings = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -131,14 +130,10 @@ class TestWhitening:
             Whitening.read(archive(tmp_path / "pca.npz", arrays))
 
 
-@slow_to_import
+@pytest.mark.training
 @its_own_warnings
 class TestNetwork:
     """With TensorFlow."""
-
-    @pytest.fixture(autouse=True)
-    def _tensorflow(self) -> None:
-        needs_tensorflow()
 
     def test_the_published_network_has_its_shape(self) -> None:
         """Patches become 128 values after maps of 6 x 4."""

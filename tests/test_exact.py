@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from converting_fakes import keras_warnings, needs_litert, needs_tensorflow, recorded_patches, tiny_embedder
+from converting_fakes import keras_warnings, needs_litert, recorded_patches, tiny_embedder
 
 from device.sound import FloatArray
 from export.convert.exact import exact
@@ -100,14 +100,14 @@ def both(request: pytest.FixtureRequest) -> Both:
     return Both.of(untrained_attention(), np.abs(generator.normal(size=(400, 10, 128))).astype(np.float32))
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_both_kinds_of_kernel_say_the_same(both: Both) -> None:
     """In every output, for every example; as converted, they do not."""
     assert apart(both.int8.content, both.features) > 0
     assert apart(both.exact.content, both.features) == 0
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_it_still_says_what_the_network_says(both: Both) -> None:
     """Little is lost with the two bits."""
     runner = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_content=both.float32.content)
@@ -127,7 +127,7 @@ def test_it_still_says_what_the_network_says(both: Both) -> None:
         assert error < 0.1 * np.std(said), place
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_names_and_shapes_stay(both: Both) -> None:
     """The sidecar finds what it found before."""
     assert both.exact.inputs == both.int8.inputs
@@ -137,13 +137,13 @@ def test_names_and_shapes_stay(both: Both) -> None:
     assert both.exact.quantisation == {**both.int8.quantisation, "scheme": "int8, exact"}
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_the_same_network_gives_the_same_bytes(both: Both) -> None:
     """So that a calibration of one is a calibration of the other."""
     assert exact(both.int8, both.float32, both.features).content == both.exact.content
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_files_of_two_networks_are_told_apart(both: Both) -> None:
     """Weights would go to layers that they were not trained for."""
     keras = importlib.import_module("keras")
@@ -153,7 +153,7 @@ def test_files_of_two_networks_are_told_apart(both: Both) -> None:
         exact(both.int8, convert_float(other), both.features)
 
 
-@needs_tensorflow
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
@@ -171,7 +171,7 @@ def test_what_runtimes_may_round_differently_is_refused(layer: Callable[[Any], A
         exact(convert(network, features), convert_float(network), features)
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_a_mean_that_is_none_of_an_image_is_refused() -> None:
     """Rather than left as it is: the promise would not hold."""
     keras = importlib.import_module("keras")
@@ -182,7 +182,7 @@ def test_a_mean_that_is_none_of_an_image_is_refused() -> None:
         exact(convert(network, features), convert_float(network), features)
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_a_join_that_counts_in_other_steps_is_refused() -> None:
     """Two means have each the steps that suit them: to bring both to one is to round once more."""
     network = two_trunks(apart=False)

@@ -8,17 +8,15 @@ import pytest
 from export.errors import ExportError
 from export.frameworks import tensorflow
 
-IS_THERE = importlib.util.find_spec("tensorflow") is not None
 
-
-@pytest.mark.skipif(IS_THERE, reason="TensorFlow is installed")
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
 def test_whoever_lacks_tensorflow_is_told_what_for_and_how_to_get_it() -> None:
     """In one sentence."""
     with pytest.raises(ExportError, match=r"^knitting needs TensorFlow: pip install 'oido\[train\]' \(No module"):
         tensorflow("knitting")
 
 
-@pytest.mark.skipif(not IS_THERE, reason="TensorFlow is not installed; pip install 'oido[train]'")
+@pytest.mark.training
 def test_tensorflow_comes_without_its_chatter() -> None:
     """The module, told to be quiet before it is imported."""
     assert tensorflow("knitting").__name__ == "tensorflow"

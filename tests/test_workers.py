@@ -4,7 +4,6 @@ import operator
 
 import numpy as np
 import pytest
-from converting_fakes import needs_tensorflow
 
 from export.workers import run_all
 
@@ -37,7 +36,7 @@ def _random_weights(seed: int) -> float:
     return float(np.std(keras.random.normal((8, 8), seed=seed)))
 
 
-@needs_tensorflow
+@pytest.mark.training
 def test_tensorflow_works_there_after_it_worked_here() -> None:
     """Its threads do not survive a fork, and what waits for them waits for ever."""
     here = _random_weights(1)
