@@ -18,6 +18,7 @@ def run_all(
     jobs: int,
     unit: str,
     describe: Callable[[_Task, _Result], str],
+    start: Callable[[], None] | None = None,
 ) -> list[_Result]:
     """Do every task and give the results in the tasks' order; with no tasks nothing is started.
 
@@ -30,6 +31,7 @@ def run_all(
         jobs: processes.
         unit: what one task is called in the progress bar.
         describe: the line that says what a task gave.
+        start: called first in every process. With it they are forked, so that what it holds is shared, not copied.
 
     Raises:
         Exception: the first that a task raised. Tasks that have not begun by then are dropped.
@@ -37,9 +39,9 @@ def run_all(
     results: list[_Result] = []
     if not tasks:
         return results
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("spawn" if start is None else "fork")
     with (
-        ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool,
+        ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=start) as pool,
         Progress(total=len(tasks), unit=unit) as progress,
     ):
         waiting = [pool.submit(work, task) for task in tasks]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from export.errors import ExportError
-from export.training.course import Course, Pace, Record, in_batches
+from export.training.course import Course, Record
 
 COURSE = Course(steps=1000, batch=8, peak_rate=3e-3, warm_up=100)
 
@@ -145,16 +145,3 @@ def test_settings_are_compared_as_they_are_written(tmp_path: Path) -> None:
     saved(tmp_path, bands=(1, 2))
     record = Record(tmp_path, {**asdict(COURSE), "bands": (1, 2)})
     assert record.resume(*model_and_optimiser(trained=False)) == 10
-
-
-def test_the_time_left_is_that_of_the_steps_since_the_start() -> None:
-    """None are left at the end; the steps of an earlier run do not count."""
-    pace = Pace.start(500)
-    assert pace.minutes_left(1000, 1000) == 0
-    assert Pace(pace.began - 60, 500).minutes_left(600, 1000) == pytest.approx(4, abs=0.5)
-
-
-def test_rows_come_in_pieces() -> None:
-    """All of them, in order."""
-    rows = np.arange(7)
-    assert [piece.tolist() for piece in in_batches(rows, 3)] == [[0, 1, 2], [3, 4, 5], [6]]

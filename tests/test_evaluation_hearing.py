@@ -17,7 +17,7 @@ from device.pipeline import listen
 from device.sound import SAMPLE_RATE, FloatArray
 from export.errors import ExportError
 from export.evaluation.hearing import SEGMENT_SAMPLES, DeviceModel, answers, segment_ends
-from export.yamnet.official import RECENT_WINDOWS, Yamnet, YamnetEar, prepared_weights
+from export.yamnet.official import RECENT_WINDOWS, OfficialYamnet, prepared_weights
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "models"
@@ -106,11 +106,11 @@ class CountingRuntime:
         self._classes = classes
 
     def run(self, features: FloatArray) -> FloatArray:
-        """(1, 15600) -> (1, classes)."""
-        assert features.shape == (1, 15_600)
-        scores = np.zeros((1, self._classes), np.float32)
-        scores[0, min(132, self._classes - 1)] = len(self.seen) / 100
-        self.seen.append(features[0])
+        """(n, 15600) -> (n, classes)."""
+        assert features.shape[1:] == (15_600,)
+        scores = np.zeros((len(features), self._classes), np.float32)
+        scores[:, min(132, self._classes - 1)] = (len(self.seen) + np.arange(len(features))) / 100
+        self.seen.extend(features)
         return scores
 
     def run_all(self, features: FloatArray) -> list[FloatArray]:
@@ -121,21 +121,21 @@ class CountingRuntime:
 def test_yamnet_hears_the_sound_as_it_is() -> None:
     """Windows of 15,600 samples every 0.48 s, at the level that they have."""
     runtime, samples = CountingRuntime(), noise(3.0, level_dbfs=-50)
-    YamnetEar(Path("yamnet.tflite"), runtime).hear(samples)
+    OfficialYamnet(Path("yamnet.tflite"), runtime).hear(samples)
     assert len(runtime.seen) == 5
     assert all(np.array_equal(window, samples[at * 7680 :][:15_600]) for at, window in enumerate(runtime.seen))
 
 
 def test_yamnets_answer_is_the_mean_of_the_last_three_windows() -> None:
     """Of fewer at the beginning."""
-    heard = YamnetEar(Path("yamnet.tflite"), CountingRuntime()).hear(noise(3.0))
+    heard = OfficialYamnet(Path("yamnet.tflite"), CountingRuntime()).hear(noise(3.0))
     assert RECENT_WINDOWS == 3
     assert heard.answers.tolist() == pytest.approx([0.0, 0.005, 0.01, 0.02, 0.03])
 
 
 def test_yamnets_segment_is_the_mean_over_its_windows() -> None:
     """Each window counts in the segment where its middle lies: 19 of them in the first, 20 in the second."""
-    heard = YamnetEar(Path("yamnet.tflite"), CountingRuntime()).hear(noise(21.0))
+    heard = OfficialYamnet(Path("yamnet.tflite"), CountingRuntime()).hear(noise(21.0))
     windows = np.arange(len(heard.answers)) / 100
     middles = np.arange(len(windows)) * 7680 + 7800
     expected = [windows[middles // SEGMENT_SAMPLES == number].mean() for number in range(3)]
@@ -145,14 +145,14 @@ def test_yamnets_segment_is_the_mean_over_its_windows() -> None:
 
 def test_a_segment_without_a_window_takes_the_nearest() -> None:
     """A rest of 0.1 s, too short for one of its own."""
-    heard = YamnetEar(Path("yamnet.tflite"), CountingRuntime()).hear(noise(9.7))
+    heard = OfficialYamnet(Path("yamnet.tflite"), CountingRuntime()).hear(noise(9.7))
     assert heard.segments[1] == pytest.approx(0.01 * (len(heard.answers) - 1))
 
 
 def test_a_sound_shorter_than_a_window_is_padded() -> None:
     """One window, one answer, one segment."""
     runtime, samples = CountingRuntime(), noise(0.5)
-    heard = YamnetEar(Path("yamnet.tflite"), runtime).hear(samples)
+    heard = OfficialYamnet(Path("yamnet.tflite"), runtime).hear(samples)
     assert (heard.answers.shape, heard.segments.shape) == ((1,), (1,))
     assert np.array_equal(runtime.seen[0], np.pad(samples, (0, 15_600 - samples.size)))
 
@@ -160,19 +160,19 @@ def test_a_sound_shorter_than_a_window_is_padded() -> None:
 def test_what_gives_other_scores_is_not_yamnet() -> None:
     """The error says which file and what to do."""
     with pytest.raises(ExportError, match=r"other.tflite: gives 7 scores .* --yamnet must name"):
-        YamnetEar(Path("other.tflite"), CountingRuntime(classes=7)).hear(noise(1.0))
+        OfficialYamnet(Path("other.tflite"), CountingRuntime(classes=7)).hear(noise(1.0))
 
 
 def test_another_network_is_refused_at_once() -> None:
     """Before an hour of sound has been heard."""
     with pytest.raises(ExportError, match="--yamnet must name the official"):
-        Yamnet.at(GOLDEN / "embedder.tflite")
+        OfficialYamnet.load(GOLDEN / "embedder.tflite")
 
 
 def test_a_missing_yamnet_is_one_sentence(tmp_path: Path) -> None:
     """No traceback."""
     with pytest.raises(ExportError, match=r"none.tflite: cannot read YAMNet's weights: No such file"):
-        Yamnet.at(tmp_path / "none.tflite")
+        OfficialYamnet.load(tmp_path / "none.tflite")
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
 @with_yamnet
 def test_the_real_yamnet_tells_a_chord_from_noise() -> None:
     """At a level where it hears."""
-    ear = Yamnet.at(prepared_weights()).open()
+    ear = OfficialYamnet.load(prepared_weights())
     assert (
         ear.hear(0.5 * noise(4.0)).segments[0]
         < 0.1

@@ -48,7 +48,7 @@ def test_no_two_are_called_alike() -> None:
 def test_what_is_kept_of_any_of_them_is_a_file_of_its_own(tmp_path: Path) -> None:
     """With all that is put around the name, on a real file system."""
     for name in unique_names(AWKWARD):
-        (tmp_path / f"mixture__{name}__12345s.part.npz").touch(exist_ok=False)
+        (tmp_path / f"mixture__{name}__12345s.npz.part").touch(exist_ok=False)
     assert len(list(tmp_path.iterdir())) == len(AWKWARD)
 
 

@@ -76,7 +76,7 @@ def test_an_interrupted_run_goes_on(heard: list[Take], tmp_path: Path) -> None:
     first, *rest = files(tmp_path)
     before = first.stat().st_mtime_ns
     for path in rest:
-        path.with_suffix(".part.npz").write_bytes(path.read_bytes()[:100])
+        path.with_suffix(".npz.part").write_bytes(path.read_bytes()[:100])
         path.unlink()
     again = scores_in(tmp_path).score(wanted)
     assert all(same(whole[key], again[key]) for key in whole)

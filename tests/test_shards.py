@@ -18,7 +18,7 @@ from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
 from export.training.scenes import FRAMES, LABELLED, SAMPLES, Stage
 from export.training.shards import Examples, fingerprint, make
-from export.training.teacher import Teacher, YamnetTeacher
+from export.training.teacher import Teacher, yamnet_teacher
 
 ROOT = Path(__file__).parents[1]
 YAMNET = ROOT.parent / "shared" / "weights" / "yamnet.tflite"
@@ -67,7 +67,7 @@ def test_examples_are_scenes(made: tuple[Path, Examples]) -> None:
         assert np.array_equal(examples.mel[number], FrontEnd().feed(scene.heard).mel.astype(np.float16))
         assert np.array_equal(examples.music[number], scene.music, equal_nan=True)
         assert np.array_equal(examples.speech[number], scene.speech)
-        assert np.array_equal(examples.teacher[number], 255 * FakeTeacher().scores(scene.clean))
+        assert np.array_equal(examples.teacher[number], 255 * FakeTeacher()(scene.clean))
         assert (examples.kind[number], examples.package[number]) == (scene.kind, scene.packages[0])
 
 
@@ -106,7 +106,7 @@ def test_what_is_there_is_read(made: tuple[Path, Examples]) -> None:
     """Neither the corpus nor the teacher is needed again."""
     folder, examples = made
     again = two_at_a_time(
-        folder, pools=nothing_to_draw_from, teacher=partial(YamnetTeacher, Path("nowhere.tflite"))
+        folder, pools=nothing_to_draw_from, teacher=partial(yamnet_teacher, Path("nowhere.tflite"))
     )
     assert same(again, examples)
 
@@ -125,7 +125,7 @@ def test_an_interrupted_run_goes_on(made: tuple[Path, Examples], tmp_path: Path)
     folder, examples = made
     whole = (folder / "1-0000.npz").read_bytes()
     (tmp_path / "1-0000.npz").write_bytes(whole)
-    (tmp_path / "1-0001.part.npz").write_bytes(whole[:1000])
+    (tmp_path / "1-0001.npz.part").write_bytes(whole[:1000])
     assert same(two_at_a_time(tmp_path), examples)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1-0000.npz", "1-0001.npz"]
 
@@ -133,7 +133,7 @@ def test_an_interrupted_run_goes_on(made: tuple[Path, Examples], tmp_path: Path)
 def test_a_teacher_that_fails_leaves_no_shard(tmp_path: Path) -> None:
     """The error is the teacher's own, and the next run is not misled."""
     with pytest.raises(ExportError, match=r"nowhere.tflite: cannot read YAMNet's weights: .* with --yamnet"):
-        two_at_a_time(tmp_path, jobs=2, teacher=partial(YamnetTeacher, Path("nowhere.tflite")))
+        two_at_a_time(tmp_path, jobs=2, teacher=partial(yamnet_teacher, Path("nowhere.tflite")))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -160,9 +160,9 @@ def test_the_fingerprint_is_that_of_code_and_sounds() -> None:
 @needs_yamnet
 def test_yamnet_hears_a_scene() -> None:
     """A window for every label; music in a song, not in noise."""
-    teacher = YamnetTeacher(YAMNET)
+    teacher = yamnet_teacher(YAMNET)
     sounds = [np.resize(sound, SAMPLES).astype(np.float32) for sound in (song(1), noise(2.0))]
-    heard_song, heard_noise = (teacher.scores(sound) for sound in sounds)
+    heard_song, heard_noise = (teacher(sound) for sound in sounds)
     assert heard_song.shape == (LABELLED, CLASSES)
     assert heard_song[:, MUSIC_CLASS].mean() > 0.5 > 10 * heard_noise[:, MUSIC_CLASS].mean()
     assert heard_noise[:, SPEECH_CLASS].max() < 0.1
@@ -171,26 +171,26 @@ def test_yamnet_hears_a_scene() -> None:
 @needs_yamnet
 def test_yamnet_hears_at_its_own_level() -> None:
     """A hundredth as loud, the scores are the same."""
-    teacher = YamnetTeacher(YAMNET)
-    loud, soft = (teacher.scores(song(1)[:32_000] * np.float32(factor)) for factor in (1.0, 0.01))
+    teacher = yamnet_teacher(YAMNET)
+    loud, soft = (teacher(song(1)[:32_000] * np.float32(factor)) for factor in (1.0, 0.01))
     assert np.abs(loud.astype(np.float32) - soft).max() < 0.05
 
 
 @needs_yamnet
 def test_a_short_sound_is_one_window() -> None:
     """Padded with silence; and silence can be heard."""
-    teacher = YamnetTeacher(YAMNET)
-    assert teacher.scores(chord(0.3)).shape == teacher.scores(np.zeros(10, np.float32)).shape == (1, CLASSES)
+    teacher = yamnet_teacher(YAMNET)
+    assert teacher(chord(0.3)).shape == teacher(np.zeros(10, np.float32)).shape == (1, CLASSES)
 
 
 def test_a_file_that_is_no_model_is_no_teacher(tmp_path: Path) -> None:
     """One sentence, which says what is wanted."""
     (tmp_path / "yamnet.tflite").write_bytes(b"no model")
     with pytest.raises(ExportError, match=r"yamnet.tflite: .*--yamnet must name the official yamnet.tflite"):
-        YamnetTeacher(tmp_path / "yamnet.tflite")
+        yamnet_teacher(tmp_path / "yamnet.tflite")
 
 
 def test_another_model_is_no_teacher() -> None:
     """Found when it is opened, not after hours."""
     with pytest.raises(ExportError, match=r"--yamnet must name the official yamnet\.tflite"):
-        YamnetTeacher(ROOT / "tests" / "golden" / "models" / "embedder.tflite")
+        yamnet_teacher(ROOT / "tests" / "golden" / "models" / "embedder.tflite")

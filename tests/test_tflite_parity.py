@@ -23,12 +23,12 @@ import sys, runpy
 import numpy as np
 sys.argv = sys.argv[2:]  # without -I
 runpy.run_path(sys.argv[0], run_name="__main__")
-with np.load(sys.argv[3]) as arrays:
+with np.load(sys.argv[4]) as arrays:
     answers = {{name: arrays[name] for name in arrays.files}}
 for name, steps in answers.items():
     if steps.dtype == np.int8:
         answers[name] = np.clip(steps.astype(int) + {steps}, -128, 127).astype(np.int8)
-np.savez(sys.argv[3], **(answers | {{"runtime": "tflite-fake 1.0"}}))
+np.savez(sys.argv[4], **(answers | {{"runtime": "tflite-fake 1.0"}}))
 """
 """A Python whose runtime is some steps off."""
 

@@ -18,7 +18,7 @@ from device.errors import UsageError
 from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import Calibration
 from export.commands.options import add_data_arguments
-from export.convert.sidecar import calibration_document, replace
+from export.convert.sidecar import calibration_document
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.errors import ExportError
 from export.evaluation.calibration import (
@@ -36,6 +36,7 @@ from export.evaluation.hearing import DeviceModel
 from export.evaluation.metrics import calibration_error, package_weights
 from export.evaluation.scoring import Scores, Verdicts
 from export.evaluation.takes import VARIATIONS, Variation, takes
+from export.whole_file import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         document["calibration"] = calibration_document(chosen)
         document["thresholds"] = at
-        replace(path, (json.dumps(document, indent=2) + "\n").encode())
+        write_json(path, document)
         print(f"wrote {path}")
     return 0
 

@@ -21,7 +21,6 @@ from export.comparison.panels import panels
 from export.comparison.rows import Judged, Row, best
 from export.comparison.running import Material, contests, judge, materials
 from export.comparison.tracking import Tracking
-from export.convert.sidecar import replace as write_whole
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.streams import Corpus
 from export.embeddings.feature import Feature
@@ -31,6 +30,7 @@ from export.estimators.base import Estimator
 from export.estimators.catalogue import compared
 from export.estimators.network import Network
 from export.progress import Progress
+from export.whole_file import write_bytes
 from export.yamnet.official import prepared_weights
 
 HEADS = tuple(estimator.name for estimator in compared())
@@ -163,8 +163,8 @@ def _write(rows: Sequence[Row], sentences: Sequence[str], out: Path) -> list[Pat
     """Tables and the picture of them; the first also to standard output."""
     out.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, sentences)
-    write_whole(out / "table.md", text.encode())
-    write_whole(out / "table.csv", comma_separated(rows).encode())
+    write_bytes(out / "table.md", text.encode())
+    write_bytes(out / "table.csv", comma_separated(rows).encode())
     print(text)
     return [out / "table.md", out / "table.csv", forest(rows, out / "f1.png")]
 

@@ -7,7 +7,6 @@ It may be run again at any time: the same network gives the same file, and what 
 import argparse
 import hashlib
 import json
-import os
 import sys
 import tempfile
 import zipfile
@@ -23,12 +22,12 @@ from device.errors import ModelError, UsageError
 from device.hearing.models.sidecar import Sidecar
 from device.sound import FloatArray
 from export.commands import convert_yamnet
+from export.commands.options import add_corpus, add_work
 from export.convert import sidecar
 from export.convert.exact import exact
 from export.convert.tflite import Converted, convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
 from export.corpus.dataset import cache_directory
-from export.corpus.features import SEED
 from export.corpus.recipe import SPLITS
 from export.errors import ExportError
 from export.estimators.deployment import NETWORKS, Deployment, FittedParameters
@@ -79,10 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     only = parser.add_argument_group("yamnet", "learns a head on Google's weights first, and calibrates")
     only.add_argument("--yamnet", type=Path, metavar="FILE", help="Google's yamnet.tflite or yamnet.h5")
-    only.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
+    add_corpus(only)
     only.add_argument("--split", choices=SPLITS, default="test", help="what int8 is compared with float32 on")
-    only.add_argument("--seed", type=int, default=SEED, help="of training's rooms, levels and noises")
-    only.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    add_work(only)
 
 
 _OF_TRAININGS = ("keras", "representative", "held_out", "calibration")

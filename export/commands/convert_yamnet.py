@@ -20,17 +20,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device.errors import ModelError, UsageError
 from device.hearing.models.loading import model_directories
 from device.hearing.models.sidecar import Sidecar
 from export.commands import calibrate
-from export.convert.sidecar import replace
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.streams import Corpus
 from export.embeddings.store import Store
+from export.embeddings.windows import sample
 from export.errors import ExportError
 from export.evaluation.scoring import Scores
 from export.evaluation.takes import takes
+from export.whole_file import write_bytes, write_json
 from export.yamnet import report as yamnet_report
 from export.yamnet.head import FittedHead, fit
 from export.yamnet.making import DeployedYamnet, Recipe, fingerprint, made
@@ -42,6 +45,9 @@ _CODE = 1
 """Goes up whenever the same weights and corpus give another head."""
 
 _HEAD_SEED = 1
+
+_WINDOWS = 250
+"""Of each label, on which embeddings are compared."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     scores = Scores(cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     alike = yamnet_report.compare(int8, float32, corpus, scores, split=arguments.split, seed=arguments.seed)
     print(f"\n{yamnet_report.table(alike, split=arguments.split)}\n")
+    windows = sample(corpus, split=arguments.split, count=_WINDOWS, seed=arguments.seed)
+    cosines = yamnet_report.embedding_cosines(int8, float32, windows.patches(seed=arguments.seed))
+    lowest = np.quantile(cosines, 0.01)
+    print(f"cosine of the embeddings: mean {cosines.mean():.4f}, one in a hundred below {lowest:.4f}\n")
     _add_parity(int8, yamnet_report.document(alike, split=arguments.split))
     print(f"wrote {_install(int8, to)}\n", flush=True)
     _race(int8, float32, source, arguments.other_python)
@@ -119,7 +129,7 @@ def _copy_calibration(source: Path, target: Path) -> None:
     """Another model decides as this one."""
     fitted, document = _read(source), _read(target)
     document |= {key: fitted[key] for key in ("calibration", "thresholds")}
-    _write(target, document)
+    write_json(target, document)
 
 
 def _race(int8: Path, float32: Path, source: Path, other_python: Path | None) -> None:
@@ -137,7 +147,7 @@ def _add_parity(path: Path, parity: dict[str, Any]) -> None:
     """What int8 costs, into its sidecar."""
     document = _read(path)
     document["quantisation"]["parity"] = parity
-    _write(path, document)
+    write_json(path, document)
 
 
 def _install(draft: Path, folder: Path) -> Path:
@@ -158,9 +168,8 @@ def _install(draft: Path, folder: Path) -> Path:
         if there.sha256 == document["sha256"]:
             document["metrics"] = there.document.get("metrics", {})
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace(folder / file.name, file.read_bytes())
-        _write(path, document)
+        write_bytes(folder / file.name, file.read_bytes())
+        write_json(path, document)
     except OSError as error:
         raise ExportError(f"{folder}: cannot write the model there: {error.strerror}") from error
     return path
@@ -169,7 +178,3 @@ def _install(draft: Path, folder: Path) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    replace(path, (json.dumps(document, indent=2) + "\n").encode())

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from export.commands.options import positive
 from export.corpus.build import Builder, Built, check_space
 from export.corpus.dataset import (
     MANIFEST,
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = build.add_argument
     option("--out", type=Path, metavar="DIR", help="where the corpus goes (default: the user's cache)")
     option("--work", type=Path, metavar="DIR", help="where packages are unpacked (default: OUT/work)")
-    option("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="packages at once")
+    option("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="packages at once")
     option("--only", nargs="+", default=[], metavar="PACKAGE", help="only these packages")
     option("--keep-packages", action="store_true", help="leave the .deb files in WORK/packages")
     option("--prepared", type=Path, metavar="DIR", help="a prepared corpus (default: ../shared/corpus)")
@@ -63,13 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
         CorpusError: it could not be done.
     """
     return {"build": _build, "info": _info, "verify": _verify}[arguments.action](arguments)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
 
 
 def _build(arguments: argparse.Namespace) -> int:

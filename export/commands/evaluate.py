@@ -13,7 +13,6 @@ from device.errors import UsageError
 from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import MODES
 from export.commands.options import add_data_arguments
-from export.convert.sidecar import replace
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.recipe import SPLITS
 from export.evaluation.hearing import DeviceModel
@@ -26,8 +25,9 @@ from export.evaluation.results import (
     metrics_document,
 )
 from export.evaluation.scoring import GRANULARITIES, Scores
+from export.whole_file import write_json
 from export.workers import run_all
-from export.yamnet.official import Yamnet, prepared_weights
+from export.yamnet.official import YamnetScorer, prepared_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,13 +121,13 @@ def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
     return found
 
 
-def _yamnet(arguments: argparse.Namespace) -> Yamnet | None:
+def _yamnet(arguments: argparse.Namespace) -> YamnetScorer | None:
     if arguments.no_yamnet:
         return None
     if arguments.yamnet:
-        return Yamnet.at(arguments.yamnet)
+        return YamnetScorer.at(arguments.yamnet)
     if (path := prepared_weights()).is_file():
-        return Yamnet.at(path)
+        return YamnetScorer.at(path)
     print(
         "YAMNet is not at hand and is left out; --yamnet PATH puts the official yamnet.tflite beside",
         file=sys.stderr,
@@ -153,5 +153,5 @@ def _write(reference: str, results: Sequence[Result]) -> Path:
     path = find_model(reference)
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     document["metrics"] = metrics_document(results)
-    replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    write_json(path, document)
     return path

@@ -1,47 +1,35 @@
-"""How well YAMNet hears at each level: as published, and rebuilt behind our exact front end.
+"""`oido-export levels`: how well YAMNet hears at each level, as published and rebuilt behind our exact front end.
 
-    python -m export.commands.levels --yamnet PATH
-
-The official TFLite computes its spectrogram with an int8 DFT; the same network behind the exact front end is what
-the extractor `yamnet` uses. Both hear the same windows of 0.975 s from the validation packages, brought to each
-level and quantised to 16 bit as a microphone's converter would. Neither hears at -60 dBFS, where every band lies
-below the offset of 0.001 that YAMNet's logarithm has.
+The official TFLite computes its spectrogram with an int8 DFT. The extractor `yamnet` is the same network behind
+the exact front end. Both hear the same windows of 0.975 s from the validation packages, brought to each level and
+quantised to 16 bit as a microphone's converter would. Neither hears at -60 dBFS, where every band lies below the
+offset of 0.001 that YAMNet's logarithm has.
 """
 
 import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from device.command_line import Command, execute
-from device.errors import ModelError, UsageError
-from device.hearing.models.runtimes import TfliteRuntime
 from device.sound import FloatArray
+from export.commands.options import add_corpus, positive
 from export.corpus.audioset import MUSIC_CLASS
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
 from export.embeddings.windows import Windows, patches_of, sample
-from export.errors import ExportError
 from export.evaluation.metrics import Figure, report
 from export.yamnet.extractor import YamnetExtractor
-from export.yamnet.official import prepared_weights
+from export.yamnet.official import OfficialYamnet, prepared_weights
 
 LEVELS_DBFS = (-60, -50, -40, -30, -20, -10)
 
 WINDOWS = 400
 """Drawn of each label."""
 
-
-class Hearer(Protocol):
-    """Says of windows how much music is in them."""
-
-    def __call__(self, windows: FloatArray, /) -> FloatArray:
-        """(n, 15,600) samples -> (n,) scores in [0, 1]."""
-        ...
+Hear = Callable[[FloatArray], FloatArray]
+"""(n, 15,600) samples -> (n,) how much music is in each window, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +44,15 @@ class Row:
     roc_auc: Figure
 
 
-def official(path: Path) -> Hearer:
-    """The official TFLite.
-
-    Raises:
-        ExportError: it cannot be read or run.
-    """
-    try:
-        runtime = TfliteRuntime(path, path.read_bytes(), "")
-    except OSError as error:
-        raise ExportError(f"{path}: cannot read it: {error.strerror}") from error
-    except ModelError as error:
-        raise ExportError(f"{error}; --yamnet must name the official yamnet.tflite") from error
-
-    def hear(windows: FloatArray) -> FloatArray:
-        try:
-            return runtime.run(windows)[:, MUSIC_CLASS]
-        except (ModelError, IndexError) as error:
-            raise ExportError(f"{path}: {error}; --yamnet must name the official yamnet.tflite") from error
-
-    return hear
-
-
-def rebuilt(yamnet: YamnetExtractor) -> Hearer:
-    """The rebuilt network behind our front end."""
-
-    def hear(windows: FloatArray) -> FloatArray:
-        return yamnet.patch_scores(patches_of(windows))[:, MUSIC_CLASS]
-
-    return hear
-
-
 def measure(
-    windows: Windows, hearers: Sequence[tuple[str, Hearer]], *, levels_dbfs: Sequence[float] = LEVELS_DBFS
+    windows: Windows, hearers: Mapping[str, Hear], *, levels_dbfs: Sequence[float] = LEVELS_DBFS
 ) -> list[Row]:
-    """Each hearer at each level, then over all levels at once: one threshold has to do for all of them.
-
-    Args:
-        windows: what is heard.
-        hearers: with their names.
-        levels_dbfs: RMS of a window.
-    """
+    """Each hearer at each level (RMS of a window), then over all levels: one threshold must do for all."""
     rows = []
-    everything: dict[str, list[FloatArray]] = {name: [] for name, _ in hearers}
+    everything: dict[str, list[FloatArray]] = {name: [] for name in hearers}
     for level_dbfs in levels_dbfs:
         heard = windows.at(level_dbfs)
-        for name, hear in hearers:
+        for name, hear in hearers.items():
             scores = hear(heard)
             everything[name].append(scores)
             rows.append(_row(f"{level_dbfs:g} dBFS", name, scores, windows, times=1))
@@ -132,36 +83,22 @@ def table(rows: Sequence[Row]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `levels`."""
     parser.add_argument("--yamnet", type=Path, help="the official yamnet.tflite (default: shared/weights)")
-    parser.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
-    parser.add_argument("--windows", type=int, default=WINDOWS, help=f"of each label (default: {WINDOWS})")
+    add_corpus(parser)
+    parser.add_argument("--windows", type=positive, default=WINDOWS, help=f"of each label (default: {WINDOWS})")
     parser.add_argument("--seed", type=int, default=SEED, help="of the choice of windows")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    if arguments.windows < 1:
-        raise UsageError(f"--windows {arguments.windows}: at least 1 of each label is needed")
     path = arguments.yamnet or prepared_weights()
-    yamnet = YamnetExtractor(path)
-    windows = sample(
-        load_corpus(find_corpus(arguments.corpus)),
-        split="validation",
-        count=arguments.windows,
-        seed=arguments.seed,
-    )
-    hearers = (("as published", official(path)), ("behind our front end", rebuilt(yamnet)))
+    rebuilt, official = YamnetExtractor(path), OfficialYamnet.load(path)
+    corpus = load_corpus(find_corpus(arguments.corpus))
+    windows = sample(corpus, split="validation", count=arguments.windows, seed=arguments.seed)
+    hearers: dict[str, Hear] = {
+        "as published": lambda heard: official.window_scores(heard)[:, MUSIC_CLASS],
+        "behind our front end": lambda heard: rebuilt.patch_scores(patches_of(heard))[:, MUSIC_CLASS],
+    }
     print(table(measure(windows, hearers)))
     packages = len(set(windows.package.tolist()))
-    print(f"\n{len(windows.music)} windows of {packages} validation packages; weights {yamnet.version}")
+    print(f"\n{len(windows.music)} windows of {packages} validation packages; weights {rebuilt.version}")
     return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m export.commands.levels`."""
-    command = Command("levels", "how well YAMNet hears at each level", "export.commands.levels")
-    words = sys.argv[1:] if argv is None else argv
-    return execute(["levels", *words], prog="oido-export", description=command.help, commands=[command])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

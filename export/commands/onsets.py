@@ -17,7 +17,6 @@ from device.hearing.classifier import Classifier
 from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import MODES
 from device.sound import FloatArray
-from export.convert.sidecar import replace
 from export.corpus.augment import record
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
@@ -27,6 +26,7 @@ from export.errors import ExportError
 from export.evaluation.delays import FalseStarts, Noticed, delays_table, edge, false_starts, onsets_document
 from export.evaluation.replay import Replay
 from export.progress import Progress
+from export.whole_file import write_json
 from export.workers import run_all
 
 JOINS = 200
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         path = find_model(arguments.model)
         document = json.loads(path.read_text(encoding="utf-8"))
         document["onsets"] = {"split": arguments.split, **onsets_document(starts, stops, without)}
-        replace(path, (json.dumps(document, indent=2) + "\n").encode())
+        write_json(path, document)
         print(f"wrote {path}")
     return 0
 

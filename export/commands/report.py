@@ -8,12 +8,12 @@ import datetime as dt
 from pathlib import Path
 
 import device
-from export.convert.sidecar import replace
 from export.errors import ExportError
 from export.reporting.material import PLOTS, Material, bundled, read_benchmark, read_model
 from export.reporting.page import page
 from export.reporting.pictures import FIGURES, read_pictures
 from export.reporting.rows import read_comparison
+from export.whole_file import write_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     made = f"Made by `oido-export report` of oido {device.__version__} on {today}."
     out: Path = arguments.out
     try:
-        replace(out, page(material, made=made).encode())
+        out.parent.stat()  # a folder that is not there is a slip of the pen, and none is made
+        write_bytes(out, page(material, made=made).encode())
     except OSError as error:
         raise ExportError(f"--out {out}: cannot be written: {error.strerror}") from error
     print(f"wrote {out}")

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from export.commands.options import add_data_arguments
+from export.commands.options import add_data_arguments, positive
 from export.estimators.embedder import DEFAULT_SIZE, SIZES
 
 MODELS = ("logistic", "embedder", "attention")
@@ -24,23 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--yamnet", type=Path, help="Google's yamnet.tflite, the teacher (default: shared/weights)"
     )
     networks.add_argument(
-        "--scenes", type=_positive, default=40_000, help="how many to learn from (default: 40000)"
+        "--scenes", type=positive, default=40_000, help="how many to learn from (default: 40000)"
     )
     networks.add_argument("--size", choices=sorted(SIZES), default=DEFAULT_SIZE, help="of the embedder")
     networks.add_argument(
-        "--steps", type=_positive, default=24_000, help="of each trunk of the embedder (default: 24000)"
+        "--steps", type=positive, default=24_000, help="of each trunk of the embedder (default: 24000)"
     )
-    networks.add_argument("--epochs", type=_positive, default=20, help="of the attention network (default: 20)")
+    networks.add_argument("--epochs", type=positive, default=20, help="of the attention network (default: 20)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train it."""
     code: int = importlib.import_module(f"export.training.{arguments.model}").run(arguments)
     return code
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

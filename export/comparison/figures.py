@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.comparison.learning import Point
 from export.comparison.rows import ALL, Judged, Row, best
+from export.whole_file import whole_file
 
 _DPI = 120
 
@@ -116,7 +117,6 @@ def blank(width: float, height: float) -> Figure:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write it whole, or not at all."""
-    half_written = path.with_suffix(".part.png")
-    figure.savefig(half_written, dpi=_DPI)
-    half_written.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=_DPI, format="png")
     return path

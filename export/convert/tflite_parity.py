@@ -1,7 +1,6 @@
 """Does the int8 file say what the network says, and does it say so in both runtimes?"""
 
 import math
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from device.hearing.models.runtimes import Runtime, open_runtime
 from device.hearing.models.sidecar import Calibration
 from device.sound import FloatArray
-from export.convert import tflite_probe
+from export.convert.other_python import probe
 from export.convert.tflite import Converted, Tensor, as_steps
 from export.errors import ExportError
 from export.evaluation.metrics import f1
@@ -29,8 +28,6 @@ WANTED_STEPS = 2
 """Runtimes that round alike differ by no more, as they do with what `export.convert.exact` made. With other files
 they do not: XNNPACK, in ai-edge-litert, rounds the sums of each layer otherwise than tflite-runtime, and what a
 layer makes of a step the next one makes two of. So this is what the mean may reach; the largest is reported."""
-
-_PROBE_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +196,6 @@ def compare_runtimes(
 ) -> RuntimeParity:
     """Run the file in the TFLite runtime of two Pythons.
 
-    Each in a process of its own: two runtimes, or one and TensorFlow, do not live in the same.
-
     Args:
         int8: the file.
         score: its output with the scores.
@@ -218,7 +213,7 @@ def compare_runtimes(
         folder = Path(name)
         (folder / "model.tflite").write_bytes(int8.content)
         np.save(folder / "steps.npy", steps)
-        first, second = (_probe(python, folder) for python in pythons)
+        first, second = (_answers(python, folder) for python in pythons)
     differences = np.abs(first[score.name].astype(int) - second[score.name].astype(int))
     one, other = (
         decide(decide.music((answer[score.name].astype(np.float32) - score.zero_point) * np.float32(score.scale)))
@@ -241,27 +236,10 @@ def compare_runtimes(
     return found
 
 
-def _probe(python: Path, folder: Path) -> dict[str, Any]:
-    """What the runtime of another Python answers."""
-    answers = folder / "answers.npz"
-    # Isolated (-I): no PYTHONPATH, and the folder of the program, which has an onnx.py, is not searched.
-    words = [
-        str(python),
-        "-I",
-        str(tflite_probe.__file__),
-        *(str(folder / name) for name in ("model.tflite", "steps.npy")),
-    ]
-    try:
-        result = subprocess.run(  # noqa: S603 - the user's own Python and our own program
-            [*words, str(answers)], capture_output=True, text=True, check=False, timeout=_PROBE_TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ExportError(f"{python}: cannot run the model there: {error}") from error
-    if result.returncode:
-        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        raise ExportError(f"{python}: cannot run the model there: {said[-1]}")
-    with np.load(answers) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def _answers(python: Path, folder: Path) -> dict[str, Any]:
+    probe(python, "answers", *(folder / name for name in ("model.tflite", "steps.npy", "answers.npz")))
+    with np.load(folder / "answers.npz") as arrays:
+        return dict(arrays)
 
 
 def _cell(value: float | None, factor: float, form: str) -> str:

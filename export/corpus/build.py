@@ -18,11 +18,12 @@ from pathlib import Path
 from device.sound import SAMPLE_RATE
 from export.corpus.audio import find_ffmpeg
 from export.corpus.dataset import COLUMNS, MANIFEST
-from export.corpus.integrity import whole_file, write_checksums
+from export.corpus.integrity import write_checksums
 from export.corpus.packages import Download, Downloader, check_sha256, sha256_of, unpack
 from export.corpus.recipe import LABELS, Package, Recipe, Settings
 from export.corpus.writing import Row, Writer
 from export.errors import CorpusError
+from export.whole_file import whole_file
 
 _GIVE_UP_AFTER = 3
 """So many failures before the first success mean that there is no network, not that packages are gone."""

@@ -6,19 +6,20 @@ that every row is an answer that the device would have to give, those at the sta
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from device.hearing.classifier import PatchCutter
 from device.hearing.front_end.stream import FrontEnd
+from device.hearing.patch_cutter import PatchCutter
 from device.hearing.statistics.statistics import NAMES, VERSION, WindowStatistics
 from device.sound import SAMPLE_RATE, FloatArray
+from export.columns import Columns
 from export.corpus.augment import NOISES, at_level, in_a_room, noise, record
 from export.corpus.naming import plain_name, refuse_alike
 from export.corpus.streams import Stream
@@ -71,7 +72,7 @@ def key_of(sound: Sound) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Columns):
     """Feature vectors with what is known of each."""
 
     features: FloatArray
@@ -83,29 +84,6 @@ class Rows:
     variant: npt.NDArray[np.str_]
     package: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
-        """The rows for which the mask, (n,), is true."""
-        return type(self)(
-            self.features[mask],
-            self.music[mask],
-            self.mixed[mask],
-            self.variant[mask],
-            self.package[mask],
-            self.split[mask],
-        )
-
-    @classmethod
-    def join(cls, parts: Sequence["Rows"]) -> Self:
-        """All rows of all parts, in order."""
-        return cls(
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.music for part in parts]),
-            np.concatenate([part.mixed for part in parts]),
-            np.concatenate([part.variant for part in parts]),
-            np.concatenate([part.package for part in parts]),
-            np.concatenate([part.split for part in parts]),
-        )
 
 
 def vectors(samples: FloatArray) -> FloatArray:
@@ -242,10 +220,7 @@ def _fingerprint(seed: int, repeats: int) -> str:
 def _cached(sound: Sound, folder: Path, seed: int, repeats: int) -> Rows:
     path = folder / f"{name_of(sound)}.npz"
     if path.exists():
-        with np.load(path) as stored:
-            return Rows(**{name: stored[name] for name in stored.files})
+        return Rows.load(path)
     rows = extract(sound, seed=SEED if sound.split == "test" else seed, repeats=repeats)
-    half_written = path.with_suffix(".part.npz")
-    np.savez(half_written, **{name: getattr(rows, name) for name in Rows.__dataclass_fields__})
-    half_written.replace(path)
+    rows.save(path)
     return rows

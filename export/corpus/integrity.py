@@ -1,4 +1,4 @@
-"""Files that are whole or not there: writing through a temporary name, and checksums of a built corpus."""
+"""Checksums of a built corpus, and the lock that keeps two builds apart."""
 
 import fcntl
 import os
@@ -8,20 +8,9 @@ from pathlib import Path
 
 from export.corpus.packages import sha256_of
 from export.errors import CorpusError
+from export.whole_file import whole_file
 
 CHECKSUMS = "checksums.sha256"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; becomes `path` when the block ends well, and is deleted otherwise."""
-    part = path.with_name(f"{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

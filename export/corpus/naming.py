@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from export.errors import ExportError
 
 LONGEST_BYTES = 220
-"""A file system takes 255; the rest is for what is kept of a stream: `mixture__NAME__12345s.part.npz`."""
+"""A file system takes 255; the rest is for what is kept of a stream: `mixture__NAME__12345s.npz.part`."""
 
 _DIGEST = 12
 _UNFIT = str.maketrans("/\0", "__")

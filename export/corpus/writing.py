@@ -13,9 +13,9 @@ import soundfile
 
 from device.sound import SAMPLE_RATE
 from export.corpus import audio
-from export.corpus.integrity import whole_file
 from export.corpus.packages import sha256_of
 from export.corpus.recipe import LABELS, Label, Package, Settings, Verdict
+from export.whole_file import whole_file
 
 Row = list[str | float]
 """file, label, category, package, start, duration, source_path: `export.corpus.dataset.COLUMNS`."""

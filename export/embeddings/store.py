@@ -2,10 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from export.corpus.features import REPEATS, SECTION_S
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
@@ -87,7 +85,7 @@ class Store:
         """
         self.fill([feature], takes)
         folder = self._folders([feature])[feature]
-        return Segments.join([_read(folder / name) for name in sorted(map(_file_name, takes))])
+        return Segments.join([Segments.load(folder / name) for name in sorted(map(_file_name, takes))])
 
     def _folders(self, features: Sequence[Feature]) -> dict[Feature, Path]:
         # In a process of its own: this one stays free of what the extractor loads.
@@ -127,12 +125,5 @@ def _embed(task: _Task) -> int:
         raise ExportError(f"{task.take.name}: there is no sound in it")
     for (_, path), found in zip(task.todo, parts, strict=True):
         joined = Segments.join(found)
-        half_written = path.with_suffix(".part.npz")
-        np.savez(half_written, **{field.name: getattr(joined, field.name) for field in fields(Segments)})
-        half_written.replace(path)
+        joined.save(path)
     return len(joined)
-
-
-def _read(path: Path) -> Segments:
-    with np.load(path) as stored:
-        return Segments(**{field.name: stored[field.name] for field in fields(Segments)})

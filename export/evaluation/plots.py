@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.evaluation.metrics import reliability
 from export.evaluation.results import Result
+from export.whole_file import whole_file
 
 _PANEL_INCHES = 3.6
 
@@ -57,9 +58,8 @@ def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    half_written = path.with_suffix(".part.png")
-    figure.savefig(half_written, dpi=120)
-    half_written.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=120, format="png")
     return path
 
 

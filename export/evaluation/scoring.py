@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.sound import SAMPLE_RATE, FloatArray
+from export.columns import Columns
 from export.corpus.augment import at_level, noise
 from export.corpus.features import REPEATS, SECTION_S, SEED, VARIANTS, vary
 from export.corpus.mixtures import LEVEL_DBFS, OTHER_ABOVE_SPEECH_DB
@@ -17,6 +18,7 @@ from export.corpus.mixtures import REPEATS as MIXTURE_REPEATS
 from export.corpus.naming import refuse_alike
 from export.evaluation.hearing import Ear, Scorer
 from export.evaluation.takes import Section, Take
+from export.whole_file import write_arrays
 from export.workers import run_all
 
 Granularity = Literal["answer", "segment"]
@@ -25,7 +27,7 @@ GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Columns):
     """What was said, one row an answer or a segment."""
 
     probability: FloatArray
@@ -34,20 +36,6 @@ class Verdicts:
     """(n,) 1 where it is."""
     package: npt.NDArray[np.str_]
     category: npt.NDArray[np.str_]
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Self:
-        """The rows for which the mask, (n,), is true."""
-        return type(self)(self.probability[mask], self.music[mask], self.package[mask], self.category[mask])
-
-    @classmethod
-    def join(cls, parts: Sequence["Verdicts"]) -> Self:
-        """All rows of all parts, in order; at least one part."""
-        return cls(
-            np.concatenate([part.probability for part in parts]),
-            np.concatenate([part.music for part in parts]),
-            np.concatenate([part.package for part in parts]),
-            np.concatenate([part.category for part in parts]),
-        )
 
     @classmethod
     def of(cls, section: Section, probability: FloatArray) -> Self:
@@ -167,14 +155,12 @@ def _do(task: _Task) -> int:
 
 
 def _write(path: Path, scored: Scored) -> None:
-    half_written = path.with_suffix(".part.npz")
     columns = {
-        f"{granularity}_{field.name}": getattr(verdicts, field.name)
+        f"{granularity}_{name}": column
         for granularity, verdicts in scored.items()
-        for field in fields(Verdicts)
+        for name, column in verdicts.columns().items()
     }
-    np.savez(half_written, **columns)
-    half_written.replace(path)
+    write_arrays(path, columns)
 
 
 def _read(path: Path) -> Scored:

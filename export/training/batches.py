@@ -1,21 +1,22 @@
 """Training batches: patches cut from scenes at random, each through a microphone and at a level of its own."""
 
+from collections import deque
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Event, Semaphore, Thread
+from typing import NamedTuple
 
 import numpy as np
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.models.inputs import HOP_FRAMES
 from device.sound import FloatArray
-from export.training.scenes import FRAMES, HOP_FRAMES, LABELLED
+from export.corpus.audioset import MUSIC_CLASS
+from export.training.scenes import FRAMES, LABELLED
 from export.training.shards import Examples
 
 _JITTER_FRAMES = 8
 """A patch may begin so much beside the place its labels are for."""
-
-_MUSIC_CLASS = 132
 
 _FLAT, _FULL = 0.2, 0.6
 """A patch with less music than the first is none, one with more than the second is all music."""
@@ -32,8 +33,7 @@ class Augmentation:
     """Some bands silenced (Park et al. 2019, SpecAugment); the same chance for some frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What a step of training sees. A weight of 0 means that nobody knows."""
 
     patches: FloatArray
@@ -87,7 +87,7 @@ class BatchMaker:
         music, music_weight = target(examples.music[scene, place])
         speech, speech_weight = target(examples.speech[scene, place])
         # A little of the teacher's opinion: it knows which pieces hardly sound like music.
-        music += self._teacher_share * (taught[:, _MUSIC_CLASS] - music)
+        music += self._teacher_share * (taught[:, MUSIC_CLASS] - music)
         return Batch(
             patches=np.log(mel + np.float32(LOG_MEL.log_offset)),
             music=music[:, None],
@@ -111,34 +111,16 @@ class BatchMaker:
         Raises:
             Exception: whatever making a batch raised, where that batch would have come.
         """
-        waiting: SimpleQueue[Batch | BaseException] = SimpleQueue()
-        # The room is counted beside the queue and not by it: a thread that waits for room can then be told to
-        # stop, while one that is stuck in a full queue would stay for ever with all the batches in it.
-        room, stopped = Semaphore(depth), Event()
-
-        def fill() -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+            waiting = deque(pool.submit(self.make, number) for number in range(first, min(first + depth, last)))
             try:
-                for number in range(first, last):
-                    room.acquire()
-                    if stopped.is_set():
-                        return
-                    waiting.put(self.make(number))
-            except BaseException as error:  # noqa: BLE001 - raised where the batch is wanted
-                waiting.put(error)
-
-        thread = Thread(target=fill, name="batches", daemon=True)
-        thread.start()
-        try:
-            for _ in range(first, last):
-                batch = waiting.get()
-                if isinstance(batch, BaseException):
-                    raise batch
-                room.release()
-                yield batch
-        finally:
-            stopped.set()
-            room.release()
-            thread.join()
+                for number in range(first + depth, last + depth):
+                    batch = waiting.popleft().result()
+                    if number < last:
+                        waiting.append(pool.submit(self.make, number))
+                    yield batch
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _mask(self, mel: FloatArray, generator: np.random.Generator) -> None:
         """Silence up to ten bands or twelve frames of some patches."""

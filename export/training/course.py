@@ -2,8 +2,7 @@
 
 import json
 import math
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import ExportError
+from export.whole_file import whole_file, write_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,8 @@ class Record:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self._folder = folder
         self._settings = json.loads(json.dumps(dict(settings)))
+        self._state = folder / "state.json"
         folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def _state(self) -> Path:
-        return self._folder / "state.json"
 
     def resume(self, model: Any, optimizer: Any) -> int:
         """Load what was saved last.
@@ -87,35 +84,11 @@ class Record:
         arrays = {f"model_{i}": variable.numpy() for i, variable in enumerate(model.variables)}
         arrays |= {f"optimizer_{i}": variable.numpy() for i, variable in enumerate(optimizer.variables)}
         path = self._folder / f"step-{step}.npz"
-        np.savez(path, allow_pickle=False, **arrays)
-        half_written = self._state.with_suffix(".part")
-        half_written.write_text(json.dumps({"course": self._settings, "step": step}))
-        half_written.replace(self._state)
+        write_arrays(path, arrays)
+        with whole_file(self._state) as part:
+            part.write_text(json.dumps({"course": self._settings, "step": step}))
         for other in self._folder.glob("step-*.npz"):
             if other != path:
                 other.unlink()
         with (self._folder / "figures.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"step": step, **figures}) + "\n")
-
-
-@dataclass(slots=True)
-class Pace:
-    """How long it will still take."""
-
-    began: float
-    since: int
-
-    @classmethod
-    def start(cls, step: int) -> "Pace":
-        """Begin to measure."""
-        return cls(time.monotonic(), step)
-
-    def minutes_left(self, step: int, steps: int) -> float:
-        """At the pace so far."""
-        return (time.monotonic() - self.began) / max(1, step - self.since) * (steps - step) / 60
-
-
-def in_batches(features: np.ndarray, size: int = 256) -> Iterator[np.ndarray]:
-    """Pieces of at most so many rows."""
-    for begin in range(0, len(features), size):
-        yield features[begin : begin + size]

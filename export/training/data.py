@@ -4,13 +4,14 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from export.corpus.dataset import cache_directory, find_corpus, load_corpus, prepared_directory
+from export.corpus.dataset import cache_directory, find_corpus, load_corpus
 from export.corpus.features import SEED, Sound
 from export.corpus.pools import pools
 from export.corpus.speech import synthetic_speech
 from export.corpus.synthetic import synthetic_sounds
 from export.training.shards import Examples, fingerprint, make
-from export.training.teacher import YamnetTeacher
+from export.training.teacher import yamnet_teacher
+from export.yamnet.official import prepared_weights
 
 VALIDATION_SCENES = 2_000
 
@@ -18,11 +19,6 @@ VALIDATION_SCENES = 2_000
 def cache(arguments: argparse.Namespace) -> Path:
     """Where trainings and scenes are kept: `--cache`, else oido/networks in the user's cache."""
     return Path(arguments.cache or cache_directory().parent / "networks")
-
-
-def yamnet(arguments: argparse.Namespace) -> Path:
-    """Where the teacher is: `--yamnet`, else shared/weights beside the checkout."""
-    return Path(arguments.yamnet or prepared_directory().parent / "weights" / "yamnet.tflite")
 
 
 def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
@@ -34,7 +30,7 @@ def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
     extra: list[Sound] = [*synthetic_speech(), *synthetic_sounds()]
     version = f"{corpus.version}-{fingerprint(extra)}"
     folder = cache(arguments) / f"scenes-{version}"
-    teacher = partial(YamnetTeacher, yamnet(arguments))
+    teacher = partial(yamnet_teacher, arguments.yamnet or prepared_weights())
     training = make(
         lambda: pools(corpus.select(split="train"), extra),
         folder / "train",

@@ -1,9 +1,9 @@
 """`oido-export train embedder`: the small network, from scenes, taught by their labels and by YAMNet."""
 
 import argparse
-import json
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,16 +13,19 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
+from device.hearing.models.inputs import HOP_FRAMES
 from device.sound import FloatArray
+from export.embeddings.base import in_batches
 from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deployable
 from export.evaluation.metrics import f1
 from export.frameworks import tensorflow
 from export.spread import spread
-from export.training.batches import Batch, BatchMaker, target
-from export.training.course import Course, Pace, Record, in_batches
+from export.training.batches import BatchMaker, target
+from export.training.course import Course, Record
 from export.training.data import cache, scenes
-from export.training.scenes import FRAMES, HOP_FRAMES
+from export.training.scenes import FRAMES
 from export.training.shards import Examples
+from export.whole_file import write_arrays, write_json
 
 TEACHER_CLASSES_PER_NAT = 25.0
 """The 521 cross-entropies are summed and divided by this: about as much pull as the label of music."""
@@ -52,8 +55,17 @@ class Check:
         )
 
 
-class EmbedderTraining:
-    """Trains one trunk; `run` may be interrupted, and goes on where it was saved last.
+def train_trunk(
+    size: Size,
+    trunk: int,
+    *,
+    training: Examples,
+    validation: Examples,
+    course: Course,
+    folder: Path,
+    data: str,
+) -> Any:
+    """Train one trunk to the end of the course; it may be interrupted, and goes on where it was saved last.
 
     Args:
         size: of the network.
@@ -63,101 +75,74 @@ class EmbedderTraining:
         course: how long and how fast.
         folder: where everything is saved.
         data: version of the scenes: others, other course.
+
+    Returns:
+        The model, with averaged weights.
     """
+    tensorflow("training a network")
+    import keras  # noqa: PLC0415 - seconds to import
 
-    def __init__(
-        self,
-        *,
-        size: Size,
-        trunk: int,
-        training: Examples,
-        validation: Examples,
-        course: Course,
-        folder: Path,
-        data: str,
-    ) -> None:
-        tf = tensorflow("training a network")
-        import keras  # noqa: PLC0415 - seconds to import
+    keras.utils.set_random_seed(course.seed)
+    model = build(size.trunks[trunk], embedding=size.embedding)
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=course.peak_rate,
+        weight_decay=course.weight_decay,
+        use_ema=True,
+        ema_momentum=course.average,
+    )
+    optimizer.build(model.trainable_variables)
+    record = Record(folder, {**asdict(course), "size": size.name, "trunk": trunk, "data": data})
+    if done := record.resume(model, optimizer):
+        print(f"going on from step {done}", flush=True)
+    learn, began = _step(model, optimizer), time.monotonic()
+    patches = _checked_patches(validation)
 
-        keras.utils.set_random_seed(course.seed)
-        self._tf = tf
-        self._course = course
-        self._training = training
-        self._validation = _checked_patches(validation)
-        self.model = build(size.trunks[trunk], embedding=size.embedding)
-        self._optimizer = keras.optimizers.AdamW(
-            learning_rate=course.peak_rate,
-            weight_decay=course.weight_decay,
-            use_ema=True,
-            ema_momentum=course.average,
-        )
-        self._optimizer.build(self.model.trainable_variables)
-        self._record = Record(folder, {**asdict(course), "size": size.name, "trunk": trunk, "data": data})
+    def checked() -> Check:
+        return _check(patches, lambda some: model(some, training=False)["music"])
 
-    def run(self) -> Any:
-        """Train to the end of the course; the model, with averaged weights."""
-        course = self._course
-        done = self._record.resume(self.model, self._optimizer)
-        if done:
-            print(f"going on from step {done}", flush=True)
-        learn, pace = self._learn(), Pace.start(done)
-        recent: deque[float] = deque(maxlen=100)
-        maker = BatchMaker(self._training, size=course.batch, seed=course.seed)
-        with closing(maker.ahead(done, course.steps)) as batches:
-            for step, batch in enumerate(batches, done + 1):
-                self._optimizer.learning_rate = course.rate(step - 1)
-                recent.append(float(learn(*_tensors(batch))))
-                loss = sum(recent) / len(recent)
-                if step % 100 == 0:
-                    left = pace.minutes_left(step, course.steps)
-                    print(f"step {step}/{course.steps}: loss {loss:.4f}, {left:.0f} min left", flush=True)
-                if step % course.save_every == 0 and step < course.steps:
-                    check = self._check()
-                    print(f"step {step}: {check}", flush=True)
-                    figures = {"loss": loss, "auc": check.roc_auc, "f1": check.f1}
-                    self._record.save(step, self.model, self._optimizer, figures)
-        self._optimizer.finalize_variable_values(self.model.trainable_variables)
-        print(f"end: {self._check()}", flush=True)
-        return self.model
-
-    def _learn(self) -> Any:
-        """One step, compiled."""
-        tf, model, optimizer = self._tf, self.model, self._optimizer
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits
-
-        def learn(
-            patches: Any, music: Any, music_weight: Any, speech: Any, speech_weight: Any, teacher: Any
-        ) -> Any:
-            with tf.GradientTape() as tape:
-                heads = model(patches, training=True)
-                smooth = music * (1 - 2 * SMOOTHING) + SMOOTHING
-                loss = tf.reduce_mean(music_weight * entropy(smooth, heads["music"]))
-                loss += SPEECH_SHARE * tf.reduce_mean(speech_weight * entropy(speech, heads["speech"]))
-                taught = tf.reduce_sum(entropy(teacher, heads["teacher"]), axis=1)
-                loss += tf.reduce_mean(taught) / TEACHER_CLASSES_PER_NAT
-            gradients = tape.gradient(loss, model.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-            return loss
-
-        return tf.function(learn, reduce_retracing=True)
-
-    def _check(self) -> Check:
-        return _check(self._validation, lambda patches: self.model(patches, training=False)["music"])
+    recent: deque[float] = deque(maxlen=100)
+    maker = BatchMaker(training, size=course.batch, seed=course.seed)
+    with closing(maker.ahead(done, course.steps)) as batches:
+        for step, batch in enumerate(batches, done + 1):
+            optimizer.learning_rate = course.rate(step - 1)
+            recent.append(float(learn(*batch)))
+            loss = sum(recent) / len(recent)
+            if step % 100 == 0:
+                left = (time.monotonic() - began) / (step - done) * (course.steps - step) / 60
+                print(f"step {step}/{course.steps}: loss {loss:.4f}, {left:.0f} min left", flush=True)
+            if step % course.save_every == 0 and step < course.steps:
+                check = checked()
+                print(f"step {step}: {check}", flush=True)
+                record.save(step, model, optimizer, {"loss": loss, "auc": check.roc_auc, "f1": check.f1})
+    optimizer.finalize_variable_values(model.trainable_variables)
+    print(f"end: {checked()}", flush=True)
+    return model
 
 
-def _tensors(batch: Batch) -> Iterator[FloatArray]:
-    yield batch.patches
-    yield batch.music
-    yield batch.music_weight
-    yield batch.speech
-    yield batch.speech_weight
-    yield batch.teacher
+def _step(model: Any, optimizer: Any) -> Any:
+    """One step of learning, compiled: a `Batch` to its loss."""
+    tf = tensorflow("training a network")
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits
+
+    def learn(patches: Any, music: Any, music_weight: Any, speech: Any, speech_weight: Any, teacher: Any) -> Any:
+        with tf.GradientTape() as tape:
+            heads = model(patches, training=True)
+            smooth = music * (1 - 2 * SMOOTHING) + SMOOTHING
+            loss = tf.reduce_mean(music_weight * entropy(smooth, heads["music"]))
+            loss += SPEECH_SHARE * tf.reduce_mean(speech_weight * entropy(speech, heads["speech"]))
+            taught = tf.reduce_sum(entropy(teacher, heads["teacher"]), axis=1)
+            loss += tf.reduce_mean(taught) / TEACHER_CLASSES_PER_NAT
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return tf.function(learn, reduce_retracing=True)
 
 
 def _check(validation: _Patches, hear: Callable[[FloatArray], Any]) -> Check:
     """How it does on patches; `hear` gives (n, 1) of some of them, above 0 for music."""
     patches, truth, kind = validation
-    said = np.concatenate([hear(piece) for piece in in_batches(patches)])[:, 0]
+    said = in_batches(hear, patches, size=256)[:, 0]
     right = (said > 0) == truth
     by_kind = {str(each): float(right[kind == each].mean()) for each in np.unique(kind)}
     worst = min(by_kind, key=by_kind.__getitem__)
@@ -196,16 +181,16 @@ def train(size: Size, *, training: Examples, validation: Examples, course: Cours
     for trunk in range(len(size.trunks)):
         if len(size.trunks) > 1:
             print(f"trunk {trunk + 1} of {len(size.trunks)}", flush=True)
-        one = EmbedderTraining(
-            size=size,
-            trunk=trunk,
+        one = train_trunk(
+            size,
+            trunk,
             training=training,
             validation=validation,
             course=replace(course, seed=course.seed + trunk),
             folder=folder / f"course-{trunk + 1}",
             data=data,
         )
-        trained.append(one.run())
+        trained.append(one)
     whole = deployable(trained, size)
     if len(trained) > 1:
         together = _check(_checked_patches(validation), lambda patches: whole(patches)["scores"][:, :1] - 0.5)
@@ -227,9 +212,9 @@ def run(arguments: argparse.Namespace) -> int:
         data=version,
     )
     whole.save(folder / "model.keras")
-    np.savez(folder / "representative.npz", patches=representative(training, seed=arguments.seed))
+    write_arrays(folder / "representative.npz", {"patches": representative(training, seed=arguments.seed)})
     patches, music = held_out(validation)
-    np.savez(folder / "held_out.npz", patches=patches, music=music)
+    write_arrays(folder / "held_out.npz", {"patches": patches, "music": music})
     about = {
         "corpus": version,
         "scenes": len(training),
@@ -237,7 +222,7 @@ def run(arguments: argparse.Namespace) -> int:
         "size": size.name,
         "seed": arguments.seed,
     }
-    (folder / "training_data.json").write_text(json.dumps(about, indent=2) + "\n")
+    write_json(folder / "training_data.json", about)
     print(f"wrote {folder / 'model.keras'}; next: oido-export convert embedder")
     return 0
 

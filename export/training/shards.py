@@ -2,10 +2,9 @@
 
 import hashlib
 import inspect
-import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 from zipfile import BadZipFile
@@ -15,24 +14,25 @@ import numpy.typing as npt
 
 from device.hearing.front_end.features import LOG_MEL
 from device.hearing.front_end.stream import FrontEnd
+from export.columns import Columns
 from export.corpus import augment, codecs, speech, synthetic
 from export.corpus import pools as pools_module
 from export.corpus.audioset import CLASSES
 from export.corpus.features import Sound
 from export.corpus.pools import Part, Pool
 from export.errors import ExportError
-from export.progress import Progress
 from export.training import scenes
 from export.training import teacher as teacher_module
 from export.training.scenes import FRAMES, LABELLED, Stage
 from export.training.teacher import Teacher
+from export.workers import run_all
 
 SHARD = 250
 """Scenes in one file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class Examples(Columns):
     """Many scenes."""
 
     mel: npt.NDArray[np.float16]
@@ -48,15 +48,6 @@ class Examples:
     package: npt.NDArray[np.str_]
     """(n,) the first of the scene."""
 
-    def __len__(self) -> int:
-        """Scenes."""
-        return len(self.mel)
-
-    @classmethod
-    def join(cls, parts: list["Examples"]) -> Self:
-        """All of them, in order."""
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__})
-
     @classmethod
     def read(cls, path: Path) -> Self:
         """One shard.
@@ -65,9 +56,7 @@ class Examples:
             ExportError: the file is damaged.
         """
         try:
-            # Opened here: numpy leaves a damaged file open.
-            with path.open("rb") as file, np.load(file) as stored:
-                return cls(**{name: stored[name] for name in cls.__slots__})
+            return cls.load(path)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ExportError(
                 f"{path}: these scenes cannot be read ({error}); delete the file, it is made again"
@@ -101,35 +90,15 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{seed}-{number:04}.npz" for number in range(-(-count // size))]
     if missing := [(number, path) for number, path in enumerate(paths) if not path.exists()]:
-        _make_missing(missing, Stage(pools()), teacher, seed=seed, jobs=jobs, size=size)
+        run_all(
+            partial(_Worker.work, seed=seed, size=size),
+            missing,
+            jobs=jobs,
+            unit="shard",
+            describe=lambda shard, _: f"{shard[1].name}: {size} scenes",
+            start=partial(_Worker.start, Stage(pools()), teacher),
+        )
     return Examples.join([Examples.read(path) for path in paths])
-
-
-def _make_missing(
-    missing: Sequence[tuple[int, Path]],
-    stage: Stage,
-    teacher: Callable[[], Teacher],
-    *,
-    seed: int,
-    jobs: int,
-    size: int,
-) -> None:
-    # Forked, so that the audio is shared and not copied.
-    context = multiprocessing.get_context("fork")
-    with (
-        ProcessPoolExecutor(
-            min(jobs, len(missing)), mp_context=context, initializer=_Worker.start, initargs=(stage, teacher)
-        ) as pool,
-        Progress(total=len(missing), unit="shard") as progress,
-    ):
-        waiting = [pool.submit(_Worker.work, path, seed, number, size) for number, path in missing]
-        try:
-            for made, job in enumerate(waiting, 1):
-                job.result()
-                progress.step(f"{made * size} scenes")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 class _Worker:
@@ -143,7 +112,8 @@ class _Worker:
         cls.stage, cls.teacher = stage, staticmethod(teacher)
 
     @classmethod
-    def work(cls, path: Path, seed: int, number: int, size: int) -> None:
+    def work(cls, shard: tuple[int, Path], seed: int, size: int) -> None:
+        number, path = shard
         # Not at the start of the process: what goes wrong there is never told to the one who waits.
         teacher = cls.teacher()
         generator = np.random.default_rng([seed, number])
@@ -152,10 +122,8 @@ class _Worker:
         taught = np.empty((size, LABELLED, CLASSES), np.uint8)
         for i, scene in enumerate(drawn):
             mel[i] = FrontEnd().feed(scene.heard).mel
-            taught[i] = np.round(teacher.scores(scene.clean).astype(np.float32) * 255)
-        half_written = path.with_suffix(".part.npz")
-        np.savez(
-            half_written,
+            taught[i] = np.round(teacher(scene.clean).astype(np.float32) * 255)
+        examples = Examples(
             mel=mel,
             music=np.stack([scene.music for scene in drawn]),
             speech=np.stack([scene.speech for scene in drawn]),
@@ -163,7 +131,7 @@ class _Worker:
             kind=np.array([scene.kind for scene in drawn]),
             package=np.array([scene.packages[0] for scene in drawn]),
         )
-        half_written.replace(path)
+        examples.save(path)
 
 
 def fingerprint(extra: Iterable[Sound] = ()) -> str:

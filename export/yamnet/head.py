@@ -19,6 +19,7 @@ from export.embeddings.segments import Segments
 from export.estimators.base import Groups, Labels
 from export.estimators.choosing import Fold, Setting, choose, folds
 from export.evaluation.metrics import FloatVector, package_weights
+from export.whole_file import write_arrays
 from export.yamnet.network import Head
 
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -62,10 +63,8 @@ class FittedHead:
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all."""
-        half_written = path.with_suffix(".part.npz")
         text = np.array(json.dumps(self.parameters))
-        np.savez(half_written, kernel=self.head.kernel, bias=self.head.bias, parameters=text)
-        half_written.replace(path)
+        write_arrays(path, {"kernel": self.head.kernel, "bias": self.head.bias, "parameters": text})
 
     @classmethod
     def load(cls, path: Path) -> Self:

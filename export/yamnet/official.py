@@ -1,7 +1,8 @@
-"""YAMNet as published, to stand beside our models in the same table.
+"""The official YAMNet TFLite as it is published: windows of sound in, 521 scores out.
 
-The official TFLite hears the sound as it is, at the official hop; what counts is its class 132, `Music`.
-Its weights are Google's (Apache-2.0) and never part of this repository: `--yamnet` says where they are.
+It hears the sound as it is, at the official hop. Our networks learn from it (`export.training.teacher`) and stand
+beside it in tables, where its class `Music` counts. Its weights are Google's (Apache-2.0) and never part of this
+repository: `--yamnet` says where they are.
 """
 
 import hashlib
@@ -14,8 +15,9 @@ from device.errors import ModelError
 from device.hearing.models.runtimes import Runtime, open_runtime
 from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.audioset import CLASSES, MUSIC_CLASS
+from export.corpus.dataset import prepared_directory
 from export.errors import ExportError
-from export.evaluation.hearing import SEGMENT_SAMPLES, Ear, Heard, segment_ends
+from export.evaluation.hearing import SEGMENT_SAMPLES, Heard, segment_ends
 
 WINDOW_SAMPLES = 15_600
 """0.975 s, what the official model reads."""
@@ -26,68 +28,64 @@ HOP_SAMPLES = SAMPLE_RATE * 48 // 100
 RECENT_WINDOWS = 3
 """An answer is the mean of so many: 1.9 s, about as far back as a person waits."""
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_WANTED = "--yamnet must name the official yamnet.tflite"
 
 
 def prepared_weights() -> Path:
-    """Where the weights lie if they were prepared for everyone on a machine: beside the checkout."""
-    return _CHECKOUT.parent / "shared" / "weights" / "yamnet.tflite"
+    """Where weights lie that were prepared for everyone on a machine: beside the checkout."""
+    return prepared_directory().with_name("weights") / "yamnet.tflite"
 
 
 @dataclass(frozen=True, slots=True)
-class Yamnet:
-    """The official YAMNet TFLite."""
-
-    path: Path
-    digest: str
-    name: str = "yamnet"
-
-    @classmethod
-    def at(cls, path: Path) -> "Yamnet":
-        """Describe the file.
-
-        Raises:
-            ExportError: it cannot be read, or is not YAMNet.
-        """
-        digest = hashlib.sha256(_content(path)).hexdigest()
-        yamnet = cls(path, digest)
-        yamnet.open().hear(np.zeros(WINDOW_SAMPLES, np.float32))
-        return yamnet
-
-    def open(self) -> Ear:
-        """Load the weights.
-
-        Raises:
-            ExportError: as `at`.
-        """
-        try:
-            return YamnetEar(self.path, open_runtime(self.path, _content(self.path), ""))
-        except ModelError as error:
-            raise ExportError(f"{error}; --yamnet must name the official yamnet.tflite") from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ExportError(f"{path}: cannot read YAMNet's weights: {error.strerror}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class YamnetEar:
-    """Hears with a loaded model.
+class OfficialYamnet:
+    """The loaded model, on one thread.
 
     Args:
         path: of its file, for messages.
-        runtime: (1, 15600) float32 -> (1, 521).
+        runtime: (n, 15600) float32 -> (n, 521).
     """
 
     path: Path
     runtime: Runtime
 
+    @classmethod
+    def load(cls, path: Path) -> "OfficialYamnet":
+        """Read the file and try it once.
+
+        Raises:
+            ExportError: it cannot be read, or is not YAMNet.
+        """
+        try:
+            yamnet = cls(path, open_runtime(path, _content(path), ""))
+        except ModelError as error:
+            raise ExportError(f"{error}; {_WANTED}") from error
+        yamnet.window_scores(np.zeros((1, WINDOW_SAMPLES), np.float32))
+        return yamnet
+
+    def window_scores(self, windows: FloatArray) -> FloatArray:
+        """(n, 15600) samples -> (n, 521) scores in [0, 1].
+
+        Raises:
+            ExportError: this is not YAMNet.
+        """
+        try:
+            scores = self.runtime.run(windows)
+        except ModelError as error:
+            raise ExportError(f"{error}; {_WANTED}") from error
+        if scores.shape[1:] != (CLASSES,):
+            raise ExportError(
+                f"{self.path}: gives {scores[0].size} scores instead of YAMNet's {CLASSES}; {_WANTED}"
+            )
+        return scores
+
+    def scores(self, samples: FloatArray) -> FloatArray:
+        """(n,) at 16 kHz -> (windows, 521), a window every 0.48 s; a shorter sound is padded with silence."""
+        padded = np.pad(samples, (0, max(0, WINDOW_SAMPLES - samples.size)))
+        return self.window_scores(np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES])
+
     def hear(self, samples: FloatArray) -> Heard:
         """A segment is the mean over the windows whose middle lies in it; without any, the nearest window."""
-        music = self._music(samples)
+        music = self.scores(samples)[:, MUSIC_CLASS]
         summed = np.concatenate(([0.0], np.cumsum(music, dtype=np.float64)))
         until = np.arange(1, music.size + 1)
         since = np.maximum(0, until - RECENT_WINDOWS)
@@ -99,18 +97,35 @@ class YamnetEar:
             segments.append(music[inside].mean() if inside.any() else music[np.argmin(np.abs(middles - end))])
         return Heard(answers.astype(np.float32), np.array(segments, np.float32))
 
-    def _music(self, samples: FloatArray) -> FloatArray:
-        """(windows,) score of `Music`, windows of 0.975 s every 0.48 s; a shorter sound is padded with silence."""
-        if samples.size < WINDOW_SAMPLES:
-            samples = np.pad(samples, (0, WINDOW_SAMPLES - samples.size))
-        starts = range(0, samples.size - WINDOW_SAMPLES + 1, HOP_SAMPLES)
-        try:
-            scores = [self.runtime.run(samples[None, start : start + WINDOW_SAMPLES])[0] for start in starts]
-        except ModelError as error:
-            raise ExportError(f"{error}; --yamnet must name the official yamnet.tflite") from error
-        if scores[0].shape != (CLASSES,):
-            raise ExportError(
-                f"{self.path}: gives {scores[0].shape[0]} scores instead of YAMNet's {CLASSES}; "
-                "--yamnet must name the official yamnet.tflite"
-            )
-        return np.array([window[MUSIC_CLASS] for window in scores], np.float32)
+
+@dataclass(frozen=True, slots=True)
+class YamnetScorer:
+    """A description of the file, to be sent to the processes that score."""
+
+    path: Path
+    digest: str
+    name: str = "yamnet"
+
+    @classmethod
+    def at(cls, path: Path) -> "YamnetScorer":
+        """Describe the file.
+
+        Raises:
+            ExportError: it cannot be read, or is not YAMNet.
+        """
+        OfficialYamnet.load(path)
+        return cls(path, hashlib.sha256(_content(path)).hexdigest())
+
+    def open(self) -> OfficialYamnet:
+        """Load it."""
+        return OfficialYamnet.load(self.path)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ExportError(
+            f"{path}: cannot read YAMNet's weights: {error.strerror}; download the official yamnet.tflite "
+            "(Kaggle Models: google/yamnet, TFLite) and say where it is with --yamnet"
+        ) from error

@@ -1,7 +1,6 @@
 """The int8 YAMNet beside the float one with the same head: decisions in the corpus, and time in each runtime."""
 
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +9,20 @@ from typing import Any, Self
 import numpy as np
 
 from device.hearing.models.sidecar import Sidecar
+from device.sound import FloatArray
+from export.convert.other_python import probe
 from export.corpus.recipe import Split
 from export.corpus.streams import Corpus
+from export.embeddings.ours import OursExtractor
 from export.errors import ExportError
 from export.evaluation.hearing import DeviceModel
 from export.evaluation.metrics import f1
 from export.evaluation.scoring import GRANULARITIES, Granularity, Scores, Verdicts
 from export.evaluation.takes import VARIATIONS, takes
-from export.yamnet import tflite_race
 
 ALL = "all"
 
 ROUNDS = 300
-
-_RACE_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +118,14 @@ def document(rows: Sequence[Alike], *, split: str) -> dict[str, Any]:
     return found
 
 
+def embedding_cosines(int8: Path, float32: Path, patches: FloatArray) -> FloatArray:
+    """(n,) cosines between the embeddings that the two models give of patches, (n, 96, 64) log-mel."""
+    ours, theirs = (OursExtractor(str(path)).patch_embeddings(patches) for path in (int8, float32))
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    cosines: FloatArray = (ours * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return cosines
+
+
 @dataclass(frozen=True, slots=True)
 class Race:
     """Files in one runtime, in turn."""
@@ -142,18 +149,7 @@ def race(python: Path, models: Sequence[Path], *, rounds: int = ROUNDS) -> Race:
     Raises:
         ExportError: they cannot be run there.
     """
-    # Isolated (-I), as the other program: neither PYTHONPATH nor the folder of the program is searched.
-    words = [str(python), "-I", str(tflite_race.__file__), str(rounds), *map(str, models)]
-    try:
-        result = subprocess.run(  # noqa: S603 - the user's own Python and our own program
-            words, capture_output=True, text=True, check=False, timeout=_RACE_TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ExportError(f"{python}: cannot run the models there: {error}") from error
-    if result.returncode:
-        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        raise ExportError(f"{python}: cannot run the models there: {said[-1]}")
-    found = json.loads(result.stdout.splitlines()[-1])
+    found = json.loads(probe(python, "race", str(rounds), *models).splitlines()[-1])
     return Race(found["runtime"], tuple(found["ms"]), tuple(found["ratio"]))
 
 
