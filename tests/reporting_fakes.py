@@ -2,7 +2,9 @@
 
 import html.parser
 import json
+import re
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,17 @@ from device.benchmark.results import (
     Settings,
     Spread,
 )
+from export.comparison.rows import FIGURES
+from export.evaluation import metrics
 from export.evaluation.metrics import Figure
-from export.reporting.material import Benchmark, Heard, Material, Model
+from export.evaluation.results import COLUMNS
+from export.reporting.material import Benchmark, Material, Model
 from export.reporting.page import page
-from export.reporting.rows import FIGURES, Comparison, parsed
+from export.reporting.rows import Comparison, parsed
 
 PI_4 = "Raspberry Pi 4 Model B Rev 1.4"
 
+SCHEMES = ("light", "dark")
 
 ROWS = {
     ("cepstral", "scratch", "logistic"): 0.9123,
@@ -39,10 +45,9 @@ def figure(value: float) -> Figure:
     return Figure(value, value - 0.01, value + 0.01)
 
 
-def heard(f1: float) -> Heard:
+def heard(f1: float) -> metrics.Report:
     """Every figure is the same."""
-    names = (*FIGURES, "calibration_error")
-    return Heard(rows=100, packages=17, figures=dict.fromkeys(names, figure(f1)))
+    return metrics.Report(rows=100, packages=17, **dict.fromkeys(COLUMNS, figure(f1)))
 
 
 def model(name: str, f1: float | None, *, suffix: str = ".tflite", sounds: Sequence[str] = ("clean",)) -> Model:
@@ -50,7 +55,6 @@ def model(name: str, f1: float | None, *, suffix: str = ".tflite", sounds: Seque
     answers = {} if f1 is None else {sound: heard(f1) for sound in sounds}
     return Model(
         name=name,
-        kind="patch",
         suffix=suffix,
         sha256=f"sha-of-{name}",
         size_kb=10.0,
@@ -209,3 +213,10 @@ class Taken(html.parser.HTMLParser):
 def taken(found: Material) -> Taken:
     """A page, taken apart."""
     return Taken(page(found, made="today"))
+
+
+def colours_of(scheme: str) -> dict[str, str]:
+    """The colours of a scheme by name, out of the style sheet: #rrggbb."""
+    sheet = files("export.reporting").joinpath("templates/style.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)[:2]
+    return dict(re.findall(r"--([\w-]+): (#\w{6});", dark if scheme == "dark" else light))

@@ -1,4 +1,4 @@
-"""export.reporting.choice: which model on which Raspberry Pi."""
+"""export.reporting.choice and answer: which model on which Raspberry Pi."""
 
 import tomllib
 from dataclasses import replace
@@ -8,8 +8,8 @@ import pytest
 from packaging.requirements import Requirement
 from reporting_fakes import PI_4, benchmark, material, model
 
+from export.reporting.answer import grounds, headline, reason, verdicts
 from export.reporting.choice import BOARDS, BUSIEST, RUNTIMES, Architecture, Board, board_of, choose, reference
-from export.reporting.sections.answer import grounds, headline, reason, verdicts
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,33 +1,47 @@
-"""export.reporting.html, chart and style: elements, pictures, colours."""
+"""export.reporting: axes, charts, numbers and text as templates write them, colours."""
 
 import numpy as np
 import pytest
-from reporting_fakes import (
-    Taken,
-)
+from jinja2 import UndefinedError
+from reporting_fakes import SCHEMES, Taken, colours_of, material, taken
 
 from export.evaluation.metrics import Figure
-from export.reporting.chart import Axis, Range, ranges
-from export.reporting.figures import NONE, significant
-from export.reporting.html import Markup, join, prose, tag
-from export.reporting.style import DARK, LIGHT
+from export.reporting.axis import Axis
+from export.reporting.charts import Range, Ranges
+from export.reporting.figures import NONE, prose, significant
+from export.reporting.page import environment
 
 HOSTILE = '<script>alert("1")</script>&"\'><img src=x onerror=alert(1)>'
 
 
-def test_text_is_escaped_unless_it_was_made_here() -> None:
+def filled(source: str, **values: object) -> str:
+    """A template of one's own, filled in as the page's are."""
+    return environment().from_string(source).render(**values)
+
+
+def drawn(figure: Figure, axis: Axis) -> Taken:
+    """A chart of one value."""
+    source = '{% from "charts.html" import ranges %}{{ ranges(chart, "picture") }}'
+    return Taken(filled(source, chart=Ranges([Range("a", figure)], axis, places=2)))
+
+
+def test_text_is_escaped() -> None:
     """In content and in attributes."""
-    made = tag("p", HOSTILE, tag("b", "x"), title=HOSTILE)
+    made = filled('<p title="{{ text }}">{{ text }}</p>', text=HOSTILE)
     assert "<script>" not in made
-    assert "<b>x</b>" in made
-    assert Taken(made).elements == [("p", {"title": HOSTILE}), ("b", {})]
+    assert Taken(made).elements == [("p", {"title": HOSTILE})]
+
+
+def test_a_name_that_a_template_lacks_is_an_error() -> None:
+    """Nothing is left out in silence."""
+    with pytest.raises(UndefinedError, match="'nothing' is undefined"):
+        filled("{{ nothing }}")
 
 
 def test_backticks_are_code() -> None:
     """And what is in them is escaped."""
     assert prose("a `<b>` c") == "a <code>&lt;b&gt;</code> c"
     assert prose("50 % of 52 MB, 2 samples") == "50\N{NO-BREAK SPACE}% of 52\N{NO-BREAK SPACE}MB, 2 samples"
-    assert join(["x", None, Markup("<hr>")]) == "x<hr>"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +55,11 @@ def test_numbers_are_shown_as_far_as_they_count(value: float | None, shown: str)
 
 def test_a_dot_stands_where_its_value_is() -> None:
     """And the bar from one end of the interval to the other."""
-    axis = Axis("F1", 0.5, 1.0)
-    drawn = Taken(ranges("picture", [Range("a", Figure(0.75, 0.7, 0.9), "0.75")], axis))
-    (dot,) = drawn.of("circle")
-    (span,) = (each for each in drawn.of("line") if each["class"] == "span")
+    found = drawn(Figure(0.75, 0.7, 0.9), Axis("F1", 0.5, 1.0))
+    (dot,) = found.of("circle")
+    (span,) = (each for each in found.of("line") if each["class"] == "span")
     assert (dot["cx"], span["x1"], span["x2"]) == ("50.00%", "40.00%", "80.00%")
-    assert drawn.of("svg")[0]["aria-label"] == "picture. F1: a 0.75"
+    assert found.of("svg")[0]["aria-label"] == "picture. F1: a 0.75 (0.70 to 0.90)"
 
 
 @pytest.mark.parametrize(
@@ -65,9 +78,9 @@ def test_ticks_are_round_numbers(axis: Axis, ticks: list[float]) -> None:
 
 def test_an_interval_that_is_no_number_is_not_drawn() -> None:
     """The dot is."""
-    drawn = Taken(ranges("", [Range("a", Figure(0.7, np.nan, np.nan), "")], Axis("", 0.0, 1.0)))
-    assert len(drawn.of("circle")) == 1
-    assert not [each for each in drawn.of("line") if each["class"] == "span"]
+    found = drawn(Figure(0.7, np.nan, np.nan), Axis("", 0.0, 1.0))
+    assert len(found.of("circle")) == 1
+    assert not [each for each in found.of("line") if each["class"] == "span"]
 
 
 def luminance(colour: str) -> float:
@@ -83,9 +96,10 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-def test_contrasts_are_high_enough(colours: dict[str, str]) -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_contrasts_are_high_enough(scheme: str) -> None:
     """4.5 for text, 3 for what a picture is made of (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    colours = colours_of(scheme)
     for text, ground in (
         *((text, ground) for text in ("ink", "muted", "accent") for ground in ("page", "card")),
         ("accent", "tint"),
@@ -97,3 +111,18 @@ def test_contrasts_are_high_enough(colours: dict[str, str]) -> None:
     for name, colour in colours.items():
         if name.startswith("series"):
             assert contrast(colour, colours["card"]) >= 3, name
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_browser_is_told_the_colour_of_the_page(scheme: str) -> None:
+    """In both schemes, as the style sheet has it."""
+    told = {each["media"]: each["content"] for each in taken(material()).of("meta") if "media" in each}
+    assert told[f"(prefers-color-scheme: {scheme})"] == colours_of(scheme)["page"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_colour_of_a_chart_is_in_the_style_sheet(scheme: str) -> None:
+    """From the first to the last, after which they begin again."""
+    source = '{% from "charts.html" import series %}{% for number in range(20) %}{{ series(number) }} {% endfor %}'
+    asked = {each.removeprefix("var(--").removesuffix(")") for each in filled(source).split()}
+    assert asked == {name for name in colours_of(scheme) if name.startswith("series")}

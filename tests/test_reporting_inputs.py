@@ -46,9 +46,9 @@ def test_what_compare_writes_is_read(tmp_path: Path) -> None:
     found = read_comparison(tmp_path)
     assert found is not None
     assert found.sentences == ["It helps.", "It does not."]
-    assert [each.model for each in found.rows] == ["gru", "svm"]
-    assert found.rows[0].f1 == figure(0.98)
-    assert [each.ms_per_s for each in found.rows] == [0.75, None]
+    assert [each.head for each in found.rows] == ["gru", "svm"]
+    assert found.rows[0].reports["all"].f1 == figure(0.98)
+    assert [each.costs for each in found.rows] == [Costs(0.5, 0.25, 200.0, 30.0), None]
 
 
 def test_no_folder_is_no_comparison(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_tracking_store_serves_as_well(tmp_path: Path) -> None:
     tracking.finish("now", sentences=["It helps."], settings={}, files=[])
     found = read_comparison(tmp_path)
     assert found is not None
-    assert (found.rows[0].f1.value, found.sentences) == (0.98, ["It helps."])
+    assert (found.rows[0].reports["all"].f1.value, found.sentences) == (0.98, ["It helps."])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}', "\x00"])

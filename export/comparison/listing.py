@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from export.comparison.rows import ALL, FIGURES, SOUNDS, Row
 from export.estimators.parity import ONNX_BAR
 
-_HEADS = {
+FIGURE_NAMES = {
     "accuracy": "accuracy",
     "f1": "F1",
     "precision": "precision",
@@ -16,7 +16,7 @@ _HEADS = {
     "pr_auc": "PR-AUC",
 }
 
-_NAMES = {
+HEAD_NAMES = {
     "logistic": "logistic regression",
     "svm": "linear SVM",
     "forest": "random forest",
@@ -99,23 +99,23 @@ def _parity(rows: Sequence[Row]) -> Iterator[str]:
         largest, mean = (float(row.parameters[f"parity_{key}"]) for key in ("largest", "mean"))
         counts = [str(row.parameters[f"parity_{key}"]) for key in ("rows", "beyond", "other_decisions")]
         cells = [counts[0], f"{largest:.1e}", f"{mean:.1e}", *counts[1:]]
-        yield _line(row.feature, _NAMES.get(row.head, row.head), *cells)
+        yield _line(row.feature, HEAD_NAMES.get(row.head, row.head), *cells)
 
 
-def _comparable(rows: Sequence[Row]) -> dict[str, Row]:
+def comparable(rows: Sequence[Row]) -> dict[str, Row]:
     """The rows that are most like the report's: those of features that have learnt nothing, by head."""
     return {row.head: row for row in rows if row.origin == "scratch"}
 
 
 def _ours_says(rows: Sequence[Row]) -> str:
-    names = list(dict.fromkeys(row.feature for row in _comparable(rows).values()))
+    names = list(dict.fromkeys(row.feature for row in comparable(rows).values()))
     return f" Ours: {', '.join(names)}, {rows[0].split} split, all sounds together." if names else ""
 
 
 def _beside(rows: Sequence[Row]) -> Iterator[str]:
     """The report's figures, and where there are such rows, ours."""
-    ours = _comparable(rows)
-    figures = [_HEADS[figure] for figure in REPORTED_FIGURES]
+    ours = comparable(rows)
+    figures = [FIGURE_NAMES[figure] for figure in REPORTED_FIGURES]
     columns = [f"{figure}, reported" for figure in figures]
     if ours:
         columns += [f"{figure}, ours" for figure in figures]
@@ -129,7 +129,7 @@ def _beside(rows: Sequence[Row]) -> Iterator[str]:
                 "" if row is None else f"{getattr(row.reports[ALL], figure).value:.4f}"
                 for figure in REPORTED_FIGURES
             ]
-        yield _line(_NAMES[head], *cells)
+        yield _line(HEAD_NAMES[head], *cells)
 
 
 def _title(sound: str) -> str:
@@ -147,7 +147,7 @@ def _table(rows: Sequence[Row], sound: str) -> Iterator[str]:
     if not having:
         return
     costs = sound == "all"
-    head = ["features", "model", *_HEADS.values(), "threshold"]
+    head = ["features", "model", *FIGURE_NAMES.values(), "threshold"]
     if costs:
         head += ["extractor ms/s", "head ms/s", "peak MB", "head KB"]
     found = having[0].reports[sound]
@@ -155,7 +155,7 @@ def _table(rows: Sequence[Row], sound: str) -> Iterator[str]:
     yield _line(*head)
     yield "|---" * len(head) + "|"
     for row in having:
-        cells = [row.feature, _NAMES.get(row.head, row.head)]
+        cells = [row.feature, HEAD_NAMES.get(row.head, row.head)]
         cells += [str(getattr(row.reports[sound], figure)) for figure in FIGURES]
         cells.append(f"{row.threshold:.3f}")
         if costs and row.costs is not None:

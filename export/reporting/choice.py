@@ -4,7 +4,7 @@ A board that was measured is judged by its measurement. One that was not gets th
 that some runtime is published for, with what its cost on another machine says, and a word that nobody measured it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,6 +67,11 @@ def board_of(report: Report) -> Board | None:
     return next((board for board in BOARDS if report.machine.board.startswith(board.says)), None)
 
 
+def measured_boards(benchmarks: Iterable[Benchmark]) -> list[str]:
+    """The names of the boards among them, sorted."""
+    return sorted({board.name for each in benchmarks if (board := board_of(each.report)) is not None})
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A model on a machine."""
@@ -105,13 +110,6 @@ class Verdict:
     """Models that hear better but cost this board too much."""
     unmeasured: tuple[Model, ...] = ()
     """Models that hear better and were not measured there."""
-
-    @property
-    def system(self) -> Architecture | None:
-        """The best one for the model."""
-        if self.model is None:
-            return None
-        return next((each for each in self.board.systems if self.model.suffix in RUNTIMES[each]), None)
 
 
 def ranked(models: Sequence[Model], sounds: Sequence[str]) -> list[Model]:

@@ -1,12 +1,25 @@
-"""Numbers as a person reads them. Pure."""
+"""Numbers and text as the page writes them: the filters of its templates. Pure."""
 
 import math
+import re
 from collections.abc import Sequence
+
+from markupsafe import Markup, escape
 
 from export.evaluation.metrics import Figure
 
 NONE = "-"
 """Where there is no number."""
+
+SOUND_NAMES = {
+    "clean": "clean: as recorded",
+    "level": "level: quiet or loud, with noise",
+    "room": "room: across a room",
+    "mixture": "mixture: under speech",
+}
+
+_TOGETHER = re.compile(r"(?<=\d) (?=(?:%|MB|KB|ms|s|h)(?!\w))|(?<=\bPi) (?=\d|Zero)")
+"""A space at which no line may break: before a unit, and in the name of a board."""
 
 
 def decimals(value: float | None, places: int) -> str:
@@ -15,7 +28,7 @@ def decimals(value: float | None, places: int) -> str:
 
 
 def significant(value: float | None, digits: int = 2) -> str:
-    """Rounded to so many figures that count, written out, thousands apart: 0.00085, 590, 1,200."""
+    """Rounded to so many significant digits, with commas between thousands: 0.00085, 590, 1,200."""
     if value is None or not math.isfinite(value):
         return NONE
     if value == 0:
@@ -26,7 +39,7 @@ def significant(value: float | None, digits: int = 2) -> str:
 
 
 def shown(figure: Figure, places: int = 3) -> str:
-    """A figure with its interval, for a sentence or a picture."""
+    """A figure and its interval, for a sentence or a chart."""
     return f"{decimals(figure.value, places)} ({interval(figure, places)})"
 
 
@@ -43,3 +56,16 @@ def listed(words: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """1 start, 2 starts."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def sound_name(sound: str) -> str:
+    """What a kind of sound is called on the page."""
+    return SOUND_NAMES.get(sound, sound)
+
+
+def prose(text: str) -> Markup:
+    """Escaped text in which `backticks` mark code; a number and its unit stay on one line."""
+    parts = str(escape(text)).split("`")
+    parts[::2] = [_TOGETHER.sub("\N{NO-BREAK SPACE}", part) for part in parts[::2]]
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    return Markup("".join(parts))  # noqa: S704 - escaped above

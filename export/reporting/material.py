@@ -1,18 +1,21 @@
 """What there is to report on: models, benchmarks, a comparison, pictures; read strictly, none of them needed."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from device.benchmark.document import loads
+from device.benchmark.document import build, loads
 from device.benchmark.results import SCHEMA_VERSION, Report
 from device.errors import UnknownModelError
 from device.hearing.models.loading import find_model, model_directories
 from device.hearing.models.sidecar import Sidecar
+from export.comparison.rows import FIGURES
 from export.errors import ExportError
+from export.evaluation import metrics
 from export.evaluation.metrics import Figure
+from export.evaluation.results import COLUMNS
 from export.reporting.pictures import Picture
 from export.reporting.rows import Comparison
 
@@ -21,18 +24,6 @@ SOUNDS = ("clean", "level", "room", "mixture")
 
 PLOTS = ("reliability", "roc", "pr", "confusion")
 """What `oido-export evaluate --plots` draws."""
-
-FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc", "calibration_error")
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """How good a model is in one kind of sound."""
-
-    rows: int
-    packages: int
-    figures: Mapping[str, Figure]
-    """By the names of FIGURES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +40,27 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
+class FalseStarts:
+    """Music reported where there was none."""
+
+    count: int
+    heard_s: float
+    """Sound without music, seconds; more than 0."""
+    taken_for_music_s: float
+    """How much of it was taken for music."""
+
+    @property
+    def per_hour(self) -> float:
+        """For each hour without music."""
+        return 3600 * self.count / self.heard_s
+
+    @property
+    def percent(self) -> float:
+        """Of the time without music, what was taken for music."""
+        return 100 * self.taken_for_music_s / self.heard_s
+
+
+@dataclass(frozen=True, slots=True)
 class Onsets:
     """What `oido-export onsets --write` found."""
 
@@ -56,16 +68,7 @@ class Onsets:
     joins: int
     starts: Delays
     stops: Delays
-    false_starts: int
-    heard_s: float
-    """Sound without music, seconds."""
-    taken_s: float
-    """How much of it was taken for music."""
-
-    @property
-    def false_an_hour(self) -> float:
-        """False starts for each hour without music."""
-        return 3600 * self.false_starts / self.heard_s
+    false_starts: FalseStarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,6 @@ class Model:
     """A model, as its NAME.json describes it."""
 
     name: str
-    kind: str
     suffix: str
     """Of its file, which says what runs it: `.onnx` or `.tflite`."""
     sha256: str
@@ -81,9 +83,9 @@ class Model:
     """Of all files that it needs; units of 1,000 bytes. None: one is not there."""
     needs: str | None
     """The embedder that it stands on."""
-    answers: Mapping[str, Heard]
+    answers: Mapping[str, metrics.Report]
     """By sound, each answer counted."""
-    segments: Mapping[str, Heard]
+    segments: Mapping[str, metrics.Report]
     """By sound, each 9.6 s counted."""
     onsets: Onsets | None
     is_bundled: bool
@@ -91,7 +93,7 @@ class Model:
 
     def f1(self, sounds: Iterable[str]) -> float:
         """Mean over sounds, all of which it must have heard."""
-        values = [self.answers[sound].figures["f1"].value for sound in sounds]
+        values = [self.answers[sound].f1.value for sound in sounds]
         return sum(values) / len(values)
 
 
@@ -123,6 +125,20 @@ class Material:
         having = [model for model in self.models if model.answers]
         return tuple(sound for sound in SOUNDS if having and all(sound in model.answers for model in having))
 
+    @property
+    def most_packages(self) -> int:
+        """Of test sound that a model has heard; 0: none has."""
+        return max((report.packages for model in self.models for report in model.answers.values()), default=0)
+
+    def heard(self, sound: str) -> dict[str, metrics.Report]:
+        """Each answer counted, by the names of the models that have heard this sound."""
+        return {model.name: model.answers[sound] for model in self.models if sound in model.answers}
+
+
+def best(reports: Collection[metrics.Report]) -> dict[str, float]:
+    """The highest value of each figure of which more is better."""
+    return {name: max(getattr(report, name).value for report in reports) for name in FIGURES}
+
 
 def bundled() -> list[str]:
     """Paths of the sidecars that came with the program."""
@@ -139,10 +155,10 @@ def read_model(name: str) -> Model:
     path = find_model(name)
     sidecar = Sidecar.read(path)
     try:
-        metrics = sidecar.document.get("metrics") or {}
-        there = [sound for sound in SOUNDS if sound in metrics]
-        answers = {sound: _heard(metrics[sound]) for sound in there}
-        segments = {sound: _heard(metrics[sound]["segment"]) for sound in there if "segment" in metrics[sound]}
+        document = sidecar.document.get("metrics") or {}
+        found = {sound: document[sound] for sound in SOUNDS if sound in document}
+        answers = {sound: _report(each) for sound, each in found.items()}
+        segments = {sound: _report(each["segment"]) for sound, each in found.items() if "segment" in each}
         onsets = _onsets(sidecar.document["onsets"]) if "onsets" in sidecar.document else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(
@@ -154,7 +170,6 @@ def read_model(name: str) -> Model:
     needs = str(embedder["name"]) if isinstance(embedder, Mapping) and "name" in embedder else None
     return Model(
         name=sidecar.name,
-        kind=sidecar.kind,
         suffix=Path(sidecar.file).suffix,
         sha256=sidecar.sha256,
         size_kb=_size_kb(path, sidecar, needs),
@@ -166,37 +181,16 @@ def read_model(name: str) -> Model:
     )
 
 
-def _heard(document: Mapping[str, Any]) -> Heard:
-    figures = {name: _figure(document[name]) for name in FIGURES if name in document}
-    if "f1" not in figures:
-        raise KeyError("f1")
-    return Heard(rows=int(document["rows"]), packages=int(document["packages"]), figures=figures)
-
-
-def _figure(document: Mapping[str, Any]) -> Figure:
-    return Figure(*(float(document[end]) for end in ("value", "low", "high")))
+def _report(document: Mapping[str, Any]) -> metrics.Report:
+    figures = {name: Figure(*(float(document[name][end]) for end in ("value", "low", "high"))) for name in COLUMNS}
+    return metrics.Report(rows=int(document["rows"]), packages=int(document["packages"]), **figures)
 
 
 def _onsets(document: Mapping[str, Any]) -> Onsets:
-    false = document["false_starts"]
-    heard_s = float(false["heard_s"])
-    if not heard_s > 0:
+    onsets = build(Onsets, document)
+    if not onsets.false_starts.heard_s > 0:
         raise ValueError("nothing was heard without music")
-    return Onsets(
-        split=str(document["split"]),
-        joins=int(document["joins"]),
-        starts=_delays(document["starts"]),
-        stops=_delays(document["stops"]),
-        false_starts=int(false["count"]),
-        heard_s=heard_s,
-        taken_s=float(false["taken_for_music_s"]),
-    )
-
-
-def _delays(document: Mapping[str, Any]) -> Delays:
-    counts = (int(document[fate]) for fate in ("noticed", "missed", "already"))
-    median, p95 = (document[key] for key in ("median_s", "p95_s"))
-    return Delays(*counts, *(None if value is None else float(value) for value in (median, p95)))
+    return onsets
 
 
 def _size_kb(path: Path, sidecar: Sidecar, needs: str | None) -> float | None:

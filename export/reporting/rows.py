@@ -1,4 +1,4 @@
-"""The comparison as `oido-export compare` left it: its table.csv, or its runs in the tracking store."""
+"""The comparison that `oido-export compare` left: its table.csv, or its runs in the tracking store."""
 
 import csv
 import math
@@ -6,48 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any, Literal
 
+from export.comparison.costs import Costs
+from export.comparison.rows import ALL, FIGURES, Row
 from export.errors import ExportError
-from export.evaluation.metrics import Figure
+from export.evaluation.metrics import Figure, Report
 
-FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc")
-COSTS = ("extractor_ms_per_s", "head_ms_per_s", "peak_mb", "head_kb")
-
-ALL = "all"
-"""All sounds of the split together."""
+_COSTS = ("extractor_ms_per_s", "head_ms_per_s", "peak_mb", "head_kb")
+"""Columns of the table, in the order of `Costs`."""
 
 _SENTENCES = "## Does it help?"
-"""Under which heading of table.md they stand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An estimator on an extractor's embeddings."""
-
-    features: str
-    origin: str
-    """`scratch`, `own`, `published`."""
-    model: str
-    sounds: Mapping[str, Mapping[str, Figure]]
-    """Figures by sound."""
-    segments: Mapping[str, int]
-    packages: Mapping[str, int]
-    """By sound."""
-    validation_f1: float
-    """What rows are chosen by."""
-    costs: Mapping[str, float]
-    """By the names of COSTS; those that were measured."""
-
-    @property
-    def f1(self) -> Figure:
-        """Over all sounds."""
-        return self.sounds[ALL]["f1"]
-
-    @property
-    def ms_per_s(self) -> float | None:
-        """Extractor and head, for each second of sound."""
-        parts = [self.costs.get(name) for name in ("extractor_ms_per_s", "head_ms_per_s")]
-        return None if None in parts else sum(part for part in parts if part is not None)
+"""The heading in table.md under which they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +29,21 @@ class Comparison:
     sentences: Sequence[str]
 
     @property
-    def features(self) -> list[str]:
+    def extractors(self) -> list[str]:
         """In the order of the rows."""
-        return list(dict.fromkeys(row.features for row in self.rows))
+        return list(dict.fromkeys(row.feature for row in self.rows))
 
-    def best(self, origin: str) -> Row | None:
-        """On validation, of that origin: never chosen by what is reported. None: it has no rows."""
-        among = [row for row in self.rows if row.origin == origin]
-        return max(among, key=lambda row: row.validation_f1, default=None)
+    @property
+    def sounds(self) -> list[str]:
+        """Those that some row has heard, apart from all together."""
+        return list(dict.fromkeys(sound for row in self.rows for sound in row.reports if sound != ALL))
 
-    def best_on(self, features: str) -> Row:
-        """The same, of one extractor, which must be one of `features`."""
-        return max((row for row in self.rows if row.features == features), key=lambda row: row.validation_f1)
+    def best(self, by: Literal["origin", "feature"]) -> dict[str, Row]:
+        """The row of each origin or extractor that is best on validation, never by what is reported."""
+        found: dict[str, Row] = {}
+        for row in sorted(self.rows, key=lambda row: row.validation_f1, reverse=True):
+            found.setdefault(getattr(row, by), row)
+        return found
 
 
 def read_comparison(folder: Path) -> Comparison | None:
@@ -88,17 +61,15 @@ def read_comparison(folder: Path) -> Comparison | None:
         return parsed(text, _sentences(folder / "table.md"), str(table))
     if (folder / "mlruns").is_dir():
         # Imported here: MLflow takes seconds, and a page without it needs none.
-        from export.comparison.listing import comma_separated  # noqa: PLC0415
         from export.comparison.tracking import Tracking  # noqa: PLC0415
 
         tracking = Tracking(folder)
-        rows, sentences = tracking.latest()
-        return parsed(comma_separated(rows), sentences, tracking.uri)
+        return _comparison(*tracking.latest(), tracking.uri)
     return None
 
 
 def parsed(text: str, sentences: Sequence[str], where: str) -> Comparison:
-    """A table.csv.
+    """The comparison that a table.csv holds.
 
     Args:
         text: its content.
@@ -106,41 +77,55 @@ def parsed(text: str, sentences: Sequence[str], where: str) -> Comparison:
         where: it comes from, for errors.
 
     Raises:
-        ExportError: it is none.
+        ExportError: it is no such table.
     """
-    lines: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
     try:
         for line in csv.DictReader(StringIO(text), strict=True):
             lines.setdefault((line["features"], line["model"]), []).append(line)
         rows = [_row(of_one) for of_one in lines.values()]
-        splits = {line["split"] for of_one in lines.values() for line in of_one}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise ExportError(
             f"{where}: not a table of `oido-export compare` ({type(error).__name__}: {error}); make it anew"
         ) from error
+    return _comparison(rows, sentences, where)
+
+
+def _comparison(rows: Sequence[Row], sentences: Sequence[str], where: str) -> Comparison:
+    splits = {row.split for row in rows}
     if len(splits) != 1:
         raise ExportError(f"{where}: {'no rows' if not splits else 'rows of several splits'}; make it anew")
     return Comparison(splits.pop(), rows, sentences)
 
 
-def _row(lines: Sequence[Mapping[str, str]]) -> Row:
+def _row(lines: Sequence[Mapping[str, Any]]) -> Row:
     first = lines[0]
-    sounds = {line["sound"]: {name: _figure(line, name) for name in FIGURES} for line in lines}
-    if ALL not in sounds:
+    reports = {line["sound"]: _report(line) for line in lines}
+    if ALL not in reports:
         raise KeyError(ALL)
     return Row(
-        features=first["features"],
+        feature=first["features"],
         origin=first["origin"],
-        model=first["model"],
-        sounds=sounds,
-        segments={line["sound"]: int(line["segments"]) for line in lines},
-        packages={line["sound"]: int(line["packages"]) for line in lines},
+        head=first["model"],
+        split=first["split"],
+        threshold=float(first["threshold"]),
         validation_f1=float(first["validation_f1"]),
-        costs={name: float(first[name]) for name in COSTS if first.get(name)},
+        parameters={},
+        costs=Costs(*(float(first[name]) for name in _COSTS)) if any(first.get(name) for name in _COSTS) else None,
+        reports=reports,
     )
 
 
-def _figure(line: Mapping[str, str], name: str) -> Figure:
+def _report(line: Mapping[str, Any]) -> Report:
+    return Report(
+        rows=int(line["segments"]),
+        packages=int(line["packages"]),
+        calibration_error=Figure(math.nan, math.nan, math.nan),  # not in the table
+        **{name: _figure(line, name) for name in FIGURES},
+    )
+
+
+def _figure(line: Mapping[str, Any], name: str) -> Figure:
     value = float(line[name])
     if not math.isfinite(value):
         raise ValueError(f"{name} is {line[name]}")

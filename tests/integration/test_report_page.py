@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser, Visited, chromium
-from reporting_fakes import PI_4, Taken, benchmark, comparison, material
+from reporting_fakes import PI_4, SCHEMES, Taken, benchmark, colours_of, comparison, material
 
 from export.reporting.material import PLOTS, Material, bundled, read_model
 from export.reporting.page import page
 from export.reporting.pictures import FIGURES, read_pictures
-from export.reporting.style import DARK, LIGHT
 
 pytestmark = [
     pytest.mark.integration,
@@ -90,10 +89,11 @@ def test_the_browser_refuses_what_was_smuggled_in(browser: Browser, full: str) -
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-@pytest.mark.parametrize(("dark", "colours"), [(False, LIGHT), (True, DARK)], ids=["light", "dark"])
-def test_it_can_be_seen(browser: Browser, full: str, width: int, dark: bool, colours: dict[str, str]) -> None:  # noqa: FBT001 - pytest names it
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_can_be_seen(browser: Browser, full: str, width: int, scheme: str) -> None:
     """The scheme's ground, and on it letters and pictures."""
-    shown = browser.picture(full, f"{width}-{'dark' if dark else 'light'}", width=width, height=3000, dark=dark)
+    colours = colours_of(scheme)
+    shown = browser.picture(full, f"{width}-{scheme}", width=width, height=3000, dark=scheme == "dark")
     seen = {name: (shown == rgb(colours[name])).all(axis=2).mean() for name in ("page", "card", "ink", "accent")}
     assert seen["page"] > 0.2, seen
     assert seen["card"] > 0.2, seen
