@@ -4,11 +4,13 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,14 @@ def samples_of(blocks: list[Block]) -> FloatArray:
     return np.concatenate([block.samples for block in blocks])
 
 
+def heard_from(data: bytes, **options: Any) -> list[Block]:
+    """What standard input gives where these bytes come from a file."""
+    with tempfile.TemporaryFile() as stream:
+        stream.write(data)
+        stream.seek(0)
+        return list(StandardInput(name="in", stall_s=5, stream=stream, **options).blocks())
+
+
 def test_bytes_are_cut_into_whole_frames() -> None:
     """Pieces of any length, even half a sample, give the same frames."""
     data = np.arange(-300, 300, dtype="<i2").tobytes()
@@ -37,27 +47,26 @@ def test_bytes_are_cut_into_whole_frames() -> None:
 def test_standard_input_is_heard_to_its_end() -> None:
     """Interleaved stereo at 16 kHz becomes mono blocks; half a frame at the end is dropped."""
     data = np.tile(np.array([16_384, 0], "<i2"), 2_000).tobytes() + b"\x01"
-    blocks = list(StandardInput(name="in", channels=2, stream=io.BytesIO(data)).blocks())
+    blocks = heard_from(data, channels=2)
     assert [len(block.samples) for block in blocks] == [1_600, 400]
     assert set(samples_of(blocks).tolist()) == {0.25}
 
 
 def test_standard_input_at_another_rate_is_resampled() -> None:
     """One second stays one second."""
-    source = StandardInput(name="in", sample_rate_hz=44_100, stream=io.BytesIO(bytes(2 * 44_100)))
-    assert len(samples_of(list(source.blocks()))) == 16_000
+    assert len(samples_of(heard_from(bytes(2 * 44_100), sample_rate_hz=44_100))) == 16_000
 
 
 def test_standard_input_has_wall_time() -> None:
     """The first sample was captured a block's length before the bytes were read."""
-    source = StandardInput(name="in", stream=io.BytesIO(bytes(3_200)), clock=lambda: 1_000.0)
-    assert [block.wall_time for block in source.blocks()] == [pytest.approx(999.9)]
+    blocks = heard_from(bytes(3_200), clock=lambda: 1_000.0)
+    assert [block.wall_time for block in blocks] == [pytest.approx(999.9)]
 
 
 def test_standard_input_without_a_sample_is_an_error() -> None:
     """The program before the pipe has failed; that is not a quiet end."""
     with pytest.raises(SourceError, match="before a single sample"):
-        list(StandardInput(name="in", stream=io.BytesIO()).blocks())
+        heard_from(b"")
 
 
 @contextmanager
@@ -89,7 +98,7 @@ def test_standard_input_that_stalls_is_lost_and_can_be_taken_up_again() -> None:
 def test_close_ends_a_read_of_standard_input_that_waits() -> None:
     """A pipe that nobody writes to does not hold anyone."""
     with pipe() as (stream, _):
-        source = StandardInput(name="in", stream=stream)
+        source = StandardInput(name="in", stall_s=60, stream=stream)
         reader = threading.Thread(target=lambda: list(source.blocks()))
         reader.start()
         source.close()
@@ -106,7 +115,7 @@ def test_a_terminal_is_not_listened_to() -> None:
         os.fdopen(slave, "rb", buffering=0) as terminal,
         pytest.raises(SourceError, match="is a terminal"),
     ):
-        list(StandardInput(name="in", stream=terminal).blocks())
+        list(StandardInput(name="in", stall_s=5, stream=terminal).blocks())
 
 
 @pytest.mark.parametrize(

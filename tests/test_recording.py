@@ -12,6 +12,7 @@ import soundfile
 
 from device.errors import SourceError
 from device.sound import SAMPLE_RATE, Block, FloatArray
+from device.sources.decoding import AudioFile
 from device.sources.recording import Recording
 
 FREQUENCY_HZ = 440
@@ -246,16 +247,16 @@ def test_mp3_files_joined_end_to_end_are_heard_to_the_end(tmp_path: Path) -> Non
     assert len(samples_of(heard(tmp_path / "joined.mp3"))) / SAMPLE_RATE == pytest.approx(20, abs=0.3)
 
 
-def test_probe_tells_what_the_header_says(tmp_path: Path) -> None:
+def test_info_tells_what_the_header_says(tmp_path: Path) -> None:
     """Rate, channels, duration and format, without reading the sound."""
-    info = Recording(write(tmp_path / "a.flac", subtype="PCM_24"), name="test").probe()
+    info = AudioFile(write(tmp_path / "a.flac", subtype="PCM_24")).info()
     assert (info.sample_rate_hz, info.channels, info.duration_s, info.format) == (44_100, 2, 3, "FLAC PCM_24")
 
 
-def test_probe_fails_as_blocks_would(tmp_path: Path) -> None:
+def test_info_fails_as_blocks_would(tmp_path: Path) -> None:
     """An early check finds what is wrong."""
     with pytest.raises(SourceError, match="no such file"):
-        Recording(tmp_path / "no.wav", name="test").probe()
+        AudioFile(tmp_path / "no.wav").info()
 
 
 def test_the_duration_of_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
@@ -20,8 +21,8 @@ from device.hearing.rules import rules
 from device.publishing.message import Topics
 from device.sound import SAMPLE_RATE
 from device.sources.base import Source
+from device.sources.decoding import AudioFile
 from device.sources.opening import open_source
-from device.sources.recording import Recording
 
 LISTEN_S = 2.0
 """How long a microphone is listened to."""
@@ -150,7 +151,7 @@ def _source(section: SourceConfig, open_source: Callable[[SourceConfig], Source]
             case "microphone":
                 return _microphone(what, open_source(section))
             case "file":
-                info = Recording(section.path or "", name=section.name).probe()
+                info = AudioFile(Path(section.path or "")).info()
                 return Finding(what, ok=True, text=f"{section.path}: {info.sample_rate_hz} Hz")
             case "stdin":
                 return Finding(what, ok=True, text="standard input is read when it runs")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from device.sources.microphone import input_devices
+from device.sources.port_audio import port_audio
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print every input device, the default one marked."""
     del arguments
-    found = input_devices()
+    found = port_audio().input_devices()
     if not found:
         print("no microphone is connected")
         return 1

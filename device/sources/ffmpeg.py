@@ -17,7 +17,7 @@ _TERMINATE_S = 0.1
 """How long ffmpeg may take to end when asked; it usually takes 20 ms. Then it is killed."""
 _LAST_WORDS_S = 1.0
 """How long ffmpeg may take to exit after it has closed its output."""
-_SECRET = "***"  # noqa: S105 - what stands in its place
+_SECRET = "***"  # noqa: S105 - its replacement
 
 
 def is_local(url: str) -> bool:
@@ -43,23 +43,20 @@ def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
     timeouts are set here: their names and units changed between ffmpeg versions, and whoever reads the pipe
     keeps time.
     """
-    options: list[str] = []
+    # By default ffmpeg analyses a live stream for 5 s before a sample comes. Two are enough to find its sound, and
+    # after a loss it is heard again that much sooner.
+    options = ["-analyzeduration", "2000000"]
     scheme = url.partition("://")[0].lower()
     if is_local(url):
-        url = f"file:{url.removeprefix('file://')}"
+        url, options = f"file:{url.removeprefix('file://')}", []
     elif scheme in ("rtsp", "rtsps"):
         # TCP: a camera behind Wi-Fi loses UDP packets, heard as clicks. Audio only: spare the camera's video.
-        options = ["-rtsp_transport", "tcp", "-allowed_media_types", "audio"]
+        options += ["-rtsp_transport", "tcp", "-allowed_media_types", "audio"]
+    elif scheme in ("http", "https") and re.search(r"\.m3u8?(\?|$)", url):
+        # HLS comes in segments of several seconds; read at their own pace they leave no gaps to mistake for loss.
+        options += ["-re"]
     elif scheme in ("http", "https"):
-        options = ["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "2"]
-        if re.search(r"\.m3u8?(\?|$)", url):
-            # HLS comes in segments of several seconds; read at their own pace they leave no gaps to mistake
-            # for loss.
-            options = ["-re"]
-    if not is_local(url) and not url.startswith("file:"):
-        # A live stream is looked into for 5 s by default before a sample comes. Two are enough to find its sound,
-        # and after a loss it is heard again so much sooner.
-        options = ["-analyzeduration", "2000000", *options]
+        options += ["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "2"]
     return [
         program,
         *("-nostdin", "-hide_banner", "-loglevel", "error"),

@@ -1,16 +1,15 @@
 """A microphone as a source.
 
-How it is read, and why: neither PortAudio's callbacks nor its blocking reads. sounddevice makes callbacks with
-cffi, which needs memory that is writable and executable, and the service's sandbox (systemd's
-MemoryDenyWriteExecute) forbids that. A blocking read may hang for ever when its device is unplugged, and a
-thread that hangs inside PortAudio can be neither joined nor survived by a new PortAudio. So one named thread
-asks how many frames are there (`read_available`, which does not wait), reads just those, and sleeps in between
-on an event that `close` sets. It hands them over in a bounded queue, so that a slow consumer does not overrun
-the device's small buffer; when the queue is full the newest are dropped, which keeps what is queued without
-gaps, and counted as an overrun.
+It uses neither PortAudio's callbacks nor its blocking reads. sounddevice makes callbacks with cffi, which needs
+memory that is writable and executable, and the service's sandbox (systemd's MemoryDenyWriteExecute) forbids that.
+A blocking read may hang for ever when its device is unplugged. A thread that hangs inside PortAudio cannot be
+joined, and a new PortAudio does not survive it. So one named thread asks how many frames are there
+(`read_available`, which does not wait), reads just those, and sleeps in between on an event that `close` sets. It
+hands them over in a bounded queue, so that a slow consumer does not overrun the device's small buffer. When the
+queue is full, the newest are dropped and counted as an overrun: what is queued has no gaps.
 
-Opening and closing happen in that thread as well: with a sound server that hangs, both were seen to take a
-minute, and the loss must be told in `stall_s` all the same.
+The thread opens and closes the device, too: with a sound server that hangs, either may take a minute, and the loss
+must still be reported within `stall_s`.
 """
 
 import queue
@@ -22,14 +21,14 @@ from dataclasses import dataclass
 from device.errors import SourceError, SourceLost
 from device.sound import Block, FloatArray
 from device.sources.conditioning import Conditioner
-from device.sources.port_audio import InputDevice, OpenInput, PortAudio, port_audio
+from device.sources.port_audio import OpenInput, PortAudio, port_audio
 
 _POLL_S = 0.1
 """How long the consumer waits before it looks whether `close` was called."""
 _SHORTEST_NAP_S = 0.005
 _JOIN_S = 0.2
-"""How long `close` waits for the device to be closed, a matter of milliseconds unless the sound system hangs;
-then the thread closes it whenever it can, and until then the microphone cannot be opened again."""
+"""How long `close` waits for the device to be closed, which takes milliseconds. Where the sound system hangs, the
+thread closes it as soon as it can, and until then the microphone cannot be opened again."""
 
 
 class Microphone:
@@ -80,9 +79,9 @@ class Microphone:
         with self._starting:  # so that `close` finds either no capture or this one
             if self._closing.is_set():
                 return
-            if self._capture is not None and self._capture.is_alive:
+            if self._capture is not None and self._capture.is_alive():
                 raise SourceLost(f"{self._label} is still held by a sound system that does not answer")
-            capture = self._capture = _Capture(
+            capture = _Capture(
                 self._audio,
                 self._device,
                 name=self.name,
@@ -90,6 +89,8 @@ class Microphone:
                 queue_s=self._queue_s,
                 clock=self._clock,
             )
+            capture.start()
+            self._capture = capture
         try:
             yield from self._listen(capture)
         finally:
@@ -110,41 +111,22 @@ class Microphone:
         conditioner: Conditioner | None = None
         waiting_since = time.monotonic()
         while not self._closing.is_set():
-            piece = capture.take(_POLL_S)
-            if piece is not None:
-                if conditioner is None:
-                    conditioner = Conditioner(piece.sample_rate_hz, block_s=self._block_s)
-                yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
-                waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
+            try:
+                piece = capture.pieces.get(timeout=_POLL_S)
+            except queue.Empty:
+                if self._closing.is_set():
+                    return
+                if capture.failure is not None:
+                    raise capture.failure from None
+                patience_s = self._stall_s if conditioner else self._start_s
+                if time.monotonic() - waiting_since > patience_s:
+                    capture.stalled = True
+                    raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s") from None
                 continue
-            if self._closing.is_set():
-                return
-            if capture.failure is not None:
-                raise capture.failure
-            patience_s = self._stall_s if conditioner else self._start_s
-            if time.monotonic() - waiting_since > patience_s:
-                capture.stalled = True
-                raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s")
-
-
-def input_devices(audio: PortAudio | None = None) -> list[InputDevice]:
-    """What could be listened to.
-
-    Raises:
-        SourceError: the PortAudio library is not installed.
-    """
-    return (audio or port_audio()).input_devices()
-
-
-def refresh_devices(audio: PortAudio | None = None) -> bool:
-    """See what was plugged in or out since; False, and nothing done, while any microphone is open.
-
-    A `Microphone` does this by itself when it is opened again after a failure.
-
-    Raises:
-        SourceError: the PortAudio library is not installed.
-    """
-    return (audio or port_audio()).refresh()
+            if conditioner is None:
+                conditioner = Conditioner(piece.sample_rate_hz, block_s=self._block_s)
+            yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
+            waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +139,8 @@ class _Piece:
     overruns: int
 
 
-class _Capture:
-    """The thread that opens a device, reads it and closes it."""
+class _Capture(threading.Thread):
+    """Opens a device, reads it and closes it."""
 
     def __init__(
         self,
@@ -170,6 +152,8 @@ class _Capture:
         queue_s: float,
         clock: Callable[[], float],
     ) -> None:
+        super().__init__(name=f"oido-microphone-{name}", daemon=True)
+        self.pieces: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, round(queue_s / block_s)))
         self.failure: SourceError | None = None
         """Why it ended by itself; what was read before is in the queue."""
         self.stalled = False
@@ -178,30 +162,15 @@ class _Capture:
         self._device = device
         self._block_s = block_s
         self._clock = clock
-        self._queue: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, round(queue_s / block_s)))
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"oido-microphone-{name}", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the device may still be open."""
-        return self._thread.is_alive()
-
-    def take(self, timeout_s: float) -> _Piece | None:
-        """The next piece, or None if none came in time."""
-        try:
-            return self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
 
     def stop(self) -> None:
         """Have the device closed. Idempotent, from any thread."""
         self._stopping.set()
-        self._thread.join(_JOIN_S)
+        self.join(_JOIN_S)
 
-    def _run(self) -> None:
-        """Runs in the thread."""
+    def run(self) -> None:
+        """Read until `stop`, or until the device fails."""
         try:
             audio = self._audio or port_audio()
             # The device's buffer spans several naps; a sound server delivers by quarters of it.
@@ -217,7 +186,7 @@ class _Capture:
             audio.close(opened, lost=self.stalled or self.failure is not None)
 
     def _read(self, opened: OpenInput) -> None:
-        stream, rate_hz = opened.stream, opened.sample_rate_hz
+        stream, rate_hz = opened.stream, opened.device.sample_rate_hz
         block = max(1, round(self._block_s * rate_hz))
         overruns = 0
         while not self._stopping.is_set():
@@ -230,7 +199,7 @@ class _Capture:
             captured_at = self._clock() - (available - len(frames)) / rate_hz
             overruns += overflowed
             try:
-                self._queue.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
+                self.pieces.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
             except queue.Full:
                 overruns += 1
             else:

@@ -1,6 +1,5 @@
 """Sound that comes through a pipe: standard input, and whatever ffmpeg can open."""
 
-import io
 import os
 import select
 import sys
@@ -22,11 +21,7 @@ _READ_BYTES = 1 << 16
 
 
 class PcmReader:
-    """Cuts a stream of bytes, in pieces of any length, into whole frames.
-
-    Args:
-        channels: interleaved signed 16-bit little-endian samples a frame.
-    """
+    """Cuts bytes, in pieces of any length, into whole frames of signed 16-bit little-endian samples."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
@@ -50,8 +45,7 @@ class StandardInput:
         sample_rate_hz: of the samples.
         channels: interleaved.
         stream: where to read; None: standard input. Never closed here.
-        stall_s: no sample for so long counts as a loss, after which `blocks` may be called again; None: wait
-            for ever.
+        stall_s: no sample for so long counts as a loss, after which `blocks` may be called again.
         block_s: length of the blocks, seconds.
         clock: seconds since the Unix epoch, for the blocks' wall time.
     """
@@ -60,15 +54,13 @@ class StandardInput:
         self,
         *,
         name: str,
+        stall_s: float,
         sample_rate_hz: int = SAMPLE_RATE,
         channels: int = 1,
         stream: BinaryIO | None = None,
-        stall_s: float | None = None,
         block_s: float = 0.1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if channels < 1:
-            raise ValueError(f"channels is {channels}; it must be 1 or more")
         self.name = name
         self._rate_hz = sample_rate_hz
         self._stream = stream
@@ -93,16 +85,13 @@ class StandardInput:
                 "for example from arecord -t raw -f S16_LE -r 16000"
             )
         conditioner = Conditioner(self._rate_hz, block_s=self._block_s)
-        while not self._closing.is_set():
-            data = self._read(stream)
-            if data is None:  # closed meanwhile
-                return
-            if not data:
-                if not conditioner.heard_s:
-                    raise SourceError("standard input ended before a single sample came")
-                yield from conditioner.flush()
-                return
+        while data := self._read(stream):
             yield from conditioner.feed(self._reader.feed(data), captured_at=self._clock())
+        if data is None:  # closed meanwhile
+            return
+        if not conditioner.heard_s:
+            raise SourceError("standard input ended before a single sample came")
+        yield from conditioner.flush()
 
     def close(self) -> None:
         """End `blocks`; the stream itself stays open. Idempotent, from any thread."""
@@ -110,22 +99,18 @@ class StandardInput:
 
     def _read(self, stream: BinaryIO) -> bytes | None:
         """The next bytes; b"" at the end; None once closed."""
-        try:
-            descriptor = stream.fileno()
-        except io.UnsupportedOperation:  # bytes in memory never make anyone wait
-            return stream.read(_READ_BYTES)
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
+        poll.register(stream, select.POLLIN)
         began = time.monotonic()
         while not self._closing.is_set():
             try:
                 if poll.poll(_POLL_S * 1_000):
-                    return os.read(descriptor, _READ_BYTES)
+                    return os.read(stream.fileno(), _READ_BYTES)
             except BlockingIOError:
                 continue
             except OSError as error:
                 raise SourceError(f"standard input cannot be read: {error.strerror}") from error
-            if self._stall_s is not None and time.monotonic() - began > self._stall_s:
+            if time.monotonic() - began > self._stall_s:
                 raise SourceLost(f"standard input gave no sample for {self._stall_s:g} s")
         return None
 
@@ -133,8 +118,8 @@ class StandardInput:
 class FfmpegStream:
     """Whatever ffmpeg opens: a camera (rtsp://), a radio (http://), a file in a rare format.
 
-    A password in the URL is masked in every message, but while ffmpeg runs the machine's other users can see
-    it in the list of processes, as they can for any program that is given one.
+    A password in the URL is masked in every message. But while ffmpeg runs, other users of the machine can see it
+    in the list of processes.
 
     Args:
         url: a URL, or the name of a file.

@@ -1,18 +1,16 @@
-"""PortAudio as one process-wide thing: its list of devices, which is frozen until it is started anew.
+"""PortAudio, one for the process, and its list of devices.
 
-PortAudio enumerates devices once, when it is initialised; a microphone plugged in later does not exist for
-it, and one that was unplugged stays on the list. Terminating and initialising it again renews the list but
-would pull every open stream from under its reader, so one object counts the streams and serialises all calls
-but reads.
+PortAudio lists devices once, when it is initialised: a microphone that is plugged in later does not exist for it,
+and one that was unplugged stays on the list. Terminating and initialising it again renews the list, but would take
+every open stream away from its reader. So one object counts the streams, and all calls but reads take turns.
 """
 
 import functools
 import threading
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from device.errors import SourceError
-from device.sound import FloatArray
 
 _MAX_CHANNELS = 2
 """Beyond a stereo pair, channels of one device are rarely microphones that it makes sense to average."""
@@ -22,6 +20,8 @@ _MAX_CHANNELS = 2
 class InputDevice:
     """A microphone, as PortAudio describes it."""
 
+    index: int
+    """Its place in the present list."""
     name: str
     channels: int
     """The most it gives at once."""
@@ -32,27 +32,12 @@ class InputDevice:
     """For example `ALSA`."""
 
 
-class InputStream(Protocol):
-    """What is used of a started `sounddevice.InputStream`."""
-
-    @property
-    def read_available(self) -> int:
-        """Frames that `read` gives without waiting."""
-        ...
-
-    def read(self, frames: int) -> tuple[FloatArray, bool]:
-        """(frames, channels) float32, and whether samples were lost before them."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class OpenInput:
-    """A started stream and what it gives."""
+    """A started `sounddevice.InputStream`, and whose it is."""
 
     stream: Any
     device: InputDevice
-    sample_rate_hz: int
-    channels: int
 
 
 class PortAudio:
@@ -67,29 +52,32 @@ class PortAudio:
 
     def __init__(self, sounddevice: Any = None) -> None:
         self._library = sounddevice if sounddevice is not None else _load()
+        self.error: type[Exception] = self._library.PortAudioError
+        """What its streams raise."""
         self._lock = threading.RLock()
         self._open_streams = 0
         self._stale = False
 
-    @property
-    def error(self) -> type[Exception]:
-        """What its streams raise."""
-        kind: type[Exception] = self._library.PortAudioError
-        return kind
-
     def input_devices(self) -> list[InputDevice]:
         """All devices that can be heard, in the library's order."""
-        return [device for _, device in self._inputs()]
-
-    def refresh(self) -> bool:
-        """Renew the device list; False, and nothing done, while a stream is open."""
         with self._lock:
-            if self._open_streams:
-                return False
-            self._library._terminate()  # noqa: SLF001 - sounddevice documents no other way
-            self._library._initialize()  # noqa: SLF001 - the same
-            self._stale = False
-            return True
+            try:
+                default = int(self._library.query_devices(kind="input")["index"])
+            except (self.error, ValueError):
+                default = -1  # no default, which is no reason to hide the others
+            apis = self._library.query_hostapis()
+            return [
+                InputDevice(
+                    index=index,
+                    name=entry["name"],
+                    channels=entry["max_input_channels"],
+                    sample_rate_hz=round(entry["default_samplerate"]),
+                    is_default=index == default,
+                    host_api=apis[entry["hostapi"]]["name"],
+                )
+                for index, entry in enumerate(self._library.query_devices())
+                if entry["max_input_channels"] > 0
+            ]
 
     def open(self, wanted: str | None, *, latency_s: float) -> OpenInput:
         """Find an input by part of its name and start it at its own rate, with at most two channels.
@@ -104,15 +92,15 @@ class PortAudio:
             SourceError: none or several match, or it cannot be opened.
         """
         with self._lock:
-            if self._stale:
-                self.refresh()
+            if self._stale and not self._open_streams:
+                self._library._terminate()  # noqa: SLF001 - sounddevice documents no other way
+                self._library._initialize()  # noqa: SLF001 - the same
             self._stale = True  # until it has been opened and closed without a loss
-            index, device = self._find(wanted)
-            channels = min(device.channels, _MAX_CHANNELS)
+            device = self._find(wanted)
             try:
                 stream = self._library.InputStream(
-                    device=index,
-                    channels=channels,
+                    device=device.index,
+                    channels=min(device.channels, _MAX_CHANNELS),
                     samplerate=device.sample_rate_hz,
                     dtype="float32",
                     latency=latency_s,
@@ -127,7 +115,7 @@ class PortAudio:
                     f"microphone {device.name!r} cannot be opened: {error}; is another program using it?"
                 ) from error
             self._open_streams += 1
-            return OpenInput(stream=stream, device=device, sample_rate_hz=device.sample_rate_hz, channels=channels)
+            return OpenInput(stream, device)
 
     def close(self, opened: OpenInput, *, lost: bool) -> None:
         """Stop a stream that nobody reads any more; `lost`: because the device went away."""
@@ -139,63 +127,38 @@ class PortAudio:
             self._open_streams -= 1
             self._stale = lost
 
-    def _inputs(self) -> list[tuple[int, InputDevice]]:
-        with self._lock:
-            try:
-                default = int(self._library.query_devices(kind="input")["index"])
-            except (self.error, ValueError):
-                default = -1  # no default, which is no reason to hide the others
-            apis = self._library.query_hostapis()
-            return [
-                (
-                    index,
-                    InputDevice(
-                        name=entry["name"],
-                        channels=entry["max_input_channels"],
-                        sample_rate_hz=round(entry["default_samplerate"]),
-                        is_default=index == default,
-                        host_api=apis[entry["hostapi"]]["name"],
-                    ),
-                )
-                for index, entry in enumerate(self._library.query_devices())
-                if entry["max_input_channels"] > 0
-            ]
-
-    def _find(self, wanted: str | None) -> tuple[int, InputDevice]:
-        inputs = self._inputs()
+    def _find(self, wanted: str | None) -> InputDevice:
+        inputs = self.input_devices()
         if not inputs:
             raise SourceError("there is no microphone: plug one in, or see whether `arecord -l` lists it")
-        listed = ", ".join(repr(device.name) for _, device in inputs)
+        listed = ", ".join(repr(device.name) for device in inputs)
         if wanted is None:
-            for index, device in inputs:
+            for device in inputs:
                 if device.is_default:
-                    return index, device
+                    return device
             raise SourceError(f"the system has no default microphone; set device to part of one of: {listed}")
         key = wanted.casefold()
-        matches = [(index, device) for index, device in inputs if key in device.name.casefold()]
+        matches = [device for device in inputs if key in device.name.casefold()]
         # The same name under several host APIs is one device; the first is the API that PortAudio prefers.
-        exact = [(index, device) for index, device in matches if device.name.casefold() == key]
+        exact = [device for device in matches if device.name.casefold() == key]
         if exact:
             return exact[0]
         if not matches:
             raise SourceError(f"no microphone has {wanted!r} in its name; there is: {listed}")
-        if len({device.name for _, device in matches}) > 1:
-            several = ", ".join(repr(device.name) for _, device in matches)
+        if len({device.name for device in matches}) > 1:
+            several = ", ".join(repr(device.name) for device in matches)
             raise SourceError(f"{wanted!r} fits several microphones: {several}; write more of the name")
         return matches[0]
 
+
+_only = functools.cache(PortAudio)
 
 _MAKING = threading.Lock()
 """functools.cache alone would let two microphones that start at once make two."""
 
 
-@functools.cache
-def _only() -> PortAudio:
-    return PortAudio()
-
-
 def port_audio() -> PortAudio:
-    """The one there is in a process, as the library itself is; made on first use.
+    """The process's own, as the library is; made on first use.
 
     Raises:
         SourceError: the PortAudio library is not installed.

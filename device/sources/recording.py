@@ -9,7 +9,7 @@ from typing import Literal
 from device.errors import SourceError
 from device.sound import SAMPLE_RATE, Block
 from device.sources.conditioning import Conditioner
-from device.sources.decoding import AudioFile, AudioInfo
+from device.sources.decoding import AudioFile
 
 Pace = Literal["fast", "live"]
 
@@ -25,8 +25,7 @@ class Recording:
         block_s: length of the blocks, seconds.
         pace: "fast": without waiting; "live": no block comes before its last sample would have sounded.
         clock: seconds that never go back, for pace "live".
-        wait: sleeps so many seconds and says whether `close` was called; None: a wait that `close`
-            interrupts.
+        wait: sleeps so many seconds and says whether `close` was called; None: a wait that `close` interrupts.
     """
 
     def __init__(
@@ -48,19 +47,6 @@ class Recording:
         self._wait = wait or self._closing.wait
 
     @property
-    def path(self) -> Path:
-        """The file."""
-        return self._file.path
-
-    def probe(self) -> AudioInfo:
-        """Read the file's header.
-
-        Raises:
-            SourceError: there is no such file, it cannot be read, it is not audio, or it holds none.
-        """
-        return self._file.info()
-
-    @property
     def duration_s(self) -> float | None:
         """Seconds that the header promises, to show progress; None if it does not say or is unreadable."""
         try:
@@ -72,8 +58,7 @@ class Recording:
         """Yield the file's blocks from its beginning; each call opens it anew.
 
         Raises:
-            SourceError: it cannot be read, is not audio, holds none, or breaks off (after what was good of
-                it).
+            SourceError: it cannot be read, is not audio, holds none, or breaks off, after what was good of it.
         """
         began = self._clock()
         for block in self._decoded():
@@ -92,18 +77,16 @@ class Recording:
 
     def _decoded(self) -> Iterator[Block]:
         conditioner: Conditioner | None = None
-        broken: SourceError | None = None
         try:
             for rate_hz, frames in self._file.frames():
-                if conditioner is None:
-                    conditioner = self._conditioner(rate_hz)
+                conditioner = conditioner or self._conditioner(rate_hz)
                 yield from conditioner.feed(frames)
-        except SourceError as error:
-            broken = error
+        except SourceError:
+            if conditioner is not None:
+                yield from conditioner.flush()
+            raise
         if conditioner is not None:
             yield from conditioner.flush()
-        if broken is not None:
-            raise broken
 
     def _conditioner(self, rate_hz: int) -> Conditioner:
         try:

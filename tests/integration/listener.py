@@ -16,7 +16,8 @@ import numpy as np
 
 from device.errors import SourceError, SourceLost
 from device.sound import SAMPLE_RATE, FloatArray
-from device.sources.microphone import Microphone, input_devices
+from device.sources.microphone import Microphone
+from device.sources.port_audio import port_audio
 
 
 def tell(**line: object) -> None:
@@ -33,7 +34,7 @@ def describe(second: FloatArray, wall_time: float | None) -> None:
 
 def main(seconds: int, stall_s: float) -> None:
     """Listen until so many seconds were heard."""
-    tell(devices=[device.name for device in input_devices()])
+    tell(devices=[device.name for device in port_audio().input_devices()])
     microphone = Microphone("default", name="test", stall_s=stall_s)
     heard = 0
     while heard < seconds:

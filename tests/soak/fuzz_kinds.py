@@ -54,6 +54,7 @@ from device.publishing.message import Topics, event_id, event_message
 from device.publishing.payloads import DeviceInfo, EventReport
 from device.publishing.session import Session
 from device.sound import Block
+from device.sources.decoding import AudioFile
 from device.sources.recording import Recording
 from device.storage.history import FILE as HISTORY_FILE
 from device.storage.history import History, Interval
@@ -230,7 +231,7 @@ class Kinds:
         for source in config.source:
             if source.path and not source.path.startswith("/dev"):
                 try:
-                    Recording(source.path, name=source.name).probe()
+                    AudioFile(Path(source.path)).info()
                 except SourceError as error:
                     _sentence(error)
 
@@ -424,7 +425,7 @@ class Kinds:
         recording = Recording(self._folder / "sound", name="fuzz", block_s=2.0)
         outcome = "done"
         with contextlib.suppress(SourceError):
-            recording.probe()
+            AudioFile(self._folder / "sound").info()
         try:
             for block in recording.blocks():
                 if not np.all(np.abs(block.samples) <= 1):
