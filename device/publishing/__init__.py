@@ -1,23 +1,23 @@
-"""Who is told: what the device hears becomes messages, and the messages reach a broker or standard output.
+"""How messages reach a broker or standard output.
 
-A map of the package; importing it imports nothing else, and paho-mqtt only comes in with `mqtt`.
+Importing the package imports nothing else; only `mqtt` and `session` need paho-mqtt.
 
-    payloads       what can be said: dataclasses (pure)
-    message       how it stands in topics and JSON (pure)
-    command       what a `set` payload asks for (pure)
-    schemas/      JSON Schemas of every payload: the published contract
-    outbox        events waiting for the broker's acknowledgement
-    pairs         event messages read back: the stop of a start that never had one (pure)
-    backlog       what is still to be said, in which order, and what was acknowledged (pure)
-    publisher     `Publisher`, the seam that the daemon speaks through
-    stdout        `StdoutPublisher`: one JSON line a message
-    mqtt          `MqttPublisher`: keeps a session with the broker, whatever happens to it
-    session       one connection to the broker
-    trial         whether the broker does what the daemon needs, for `oido check`
-    refusal       what a broker's codes mean, as sentences (pure)
+    payloads            what the payloads say: dataclasses (pure)
+    schemas/            JSON Schemas of every payload: the published contract
+    message             the payloads as topics and JSON (pure)
+    command             what a `set` payload asks for (pure)
+    reporter            what the pipeline observes of one source, as messages (pure)
+    discovery           what Home Assistant needs to know (pure)
+    forgetting          removes that from the broker again
+    publisher           `Publisher`: how the daemon speaks
+    stdout              `StdoutPublisher`: one JSON line per message
+    mqtt                `MqttPublisher`: keeps a session with the broker
+    session             one connection to the broker
+    backlog             what is still to be sent, in which order, and what was acknowledged (pure)
+    outbox              events that wait for the broker's acknowledgement, in memory
+    retry               how long to wait before the next attempt
+    refusal             what a broker's reason codes mean, as sentences (pure)
     client_id_conflict  whether another device uses the same client id
-    discovery     what Home Assistant needs to know (pure); `forgetting` takes it back
-    credentials   the password, the certificates and the trusted authorities, read from files
-    retry         how long to wait before the next attempt
-    reporter      what the pipeline observes of one source, as messages (pure)
+    credentials         password, certificates and trusted authorities, read from files
+    trial               whether the broker does what the daemon needs, for `oido check`
 """

@@ -1,4 +1,4 @@
-"""Whether another device uses the same client id, so that the two throw each other out in turn."""
+"""Finds out whether another device uses the same client id: the broker then ends the session of each in turn."""
 
 import socket
 
@@ -7,25 +7,25 @@ from device.errors import PublishError
 from device.publishing.refusal import Mute, TakenOver, taken_over
 
 _TURNS = 3
-"""So many sessions running, ended soon by a broker that is there: somebody must be taking them."""
+"""So many short sessions in a row, ended by a broker that answers, mean that another device takes them."""
 
-_PROBE_S = 1.0  # for a TCP connection to a broker that has just ended a session
+_PROBE_S = 1.0  # how long a broker that has just ended a session may take to accept a TCP connection
 
 
 class ClientIdConflict:
-    """Judges how sessions end. MQTT 5 says when one was taken over; 3.1.1 only ends it.
+    """Judges from how sessions end. MQTT 5 says when one was taken over; 3.1.1 only ends it.
 
-    A broker that is restarted ends sessions too, but mostly nobody listens there right afterwards.
+    A restarted broker ends sessions too, but then it usually does not answer right afterwards.
     """
 
     def __init__(self, config: MqttConfig, *, client_id: str, soon_s: float, longest_s: float) -> None:
-        """Nothing is suspected yet.
+        """Begin without suspicion.
 
         Args:
             config: the broker.
-            client_id: that this device uses.
-            soon_s: a session that lasted so long is not one that was taken at once.
-            longest_s: the same once another device is known, which waits between its turns.
+            client_id: of this device.
+            soon_s: a session that lasted so long was not taken over.
+            longest_s: the same once there is a conflict, because the other device too waits before it comes back.
         """
         self._config = config
         self._client_id = client_id
@@ -35,16 +35,16 @@ class ClientIdConflict:
 
     @property
     def suspected(self) -> bool:
-        """Whether the last session ended as if it had been taken over."""
+        """Whether the latest session ended as if another device had taken it over."""
         return self._turns > 0
 
     @property
     def certain(self) -> bool:
-        """Whether there must be another device."""
+        """Whether there is a conflict."""
         return self._turns >= _TURNS
 
     def judged(self, error: PublishError, *, lasted_s: float) -> PublishError:
-        """Why the session ended; a `TakenOver` where `error` is, or looks like, the work of another device.
+        """Why the session ended: `TakenOver` if there is a conflict, else `error`.
 
         Args:
             error: what ended a session that the broker had accepted.

@@ -1,4 +1,4 @@
-"""The password, the certificates and the trusted authorities, read from files; no log or repr ever shows them."""
+"""Password, certificates and trusted authorities, read from files; no log and no repr shows the password."""
 
 import os
 import ssl
@@ -12,7 +12,7 @@ from device.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """How the device shows who it is, and how it knows the broker."""
+    """How the device logs in, and how it checks the broker's identity."""
 
     username: str | None
     password: str | None = field(repr=False)
@@ -21,17 +21,17 @@ class Credentials:
 
 
 class TlsSocket(ssl.SSLSocket):
-    """A connection that closes itself if the handshake fails, and remembers the broker's alert.
+    """A connection that closes itself if the handshake fails, and keeps the broker's alert.
 
-    paho (2.2) does neither: `_ssl_wrap_socket` leaves the socket open, and `_packet_read` only logs why it broke.
-    With TLS 1.3 a broker says after the handshake, in an alert, that it misses the device's certificate.
+    paho (2.2) does neither: `_ssl_wrap_socket` leaves the socket open, and `_packet_read` only logs the alert. In
+    TLS 1.3 a broker that demands the device's certificate says so in an alert after the handshake.
     """
 
     alert: str | None = None
-    """OpenSSL's name of what ended the connection, for example `TLSV13_ALERT_CERTIFICATE_REQUIRED`."""
+    """OpenSSL's name of the alert, for example `TLSV13_ALERT_CERTIFICATE_REQUIRED`."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the standard library's signature
-        """Shake hands, or close."""
+        """Shake hands; close if that fails."""
         try:
             super().do_handshake(block)
         except OSError:
@@ -39,7 +39,7 @@ class TlsSocket(ssl.SSLSocket):
             raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Read, and remember an alert."""
+        """Read; keep an alert."""
         try:
             return super().recv(buflen, flags)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -54,7 +54,7 @@ def read_credentials(config: MqttConfig, environment: Mapping[str, str] = os.env
     """Read the files that `[mqtt]` names.
 
     Raises:
-        ConfigurationError: one is missing, empty or not what it should be.
+        ConfigurationError: one is missing, empty or of another format.
     """
     password = None
     if config.password_file is not None:
@@ -65,11 +65,11 @@ def read_credentials(config: MqttConfig, environment: Mapping[str, str] = os.env
 
 
 def _locate(name: str, environment: Mapping[str, str]) -> Path:
-    """Where a file is that the configuration names.
+    """Find a file that the configuration names.
 
-    A service may not read what belongs to root: systemd hands it over as a credential (systemd.exec(5),
-    LoadCredential=). One that is called as the file is taken for it, so that the same configuration serves the
-    service and root's `oido check`. A relative name is a credential in any case.
+    The service may not read root's files: systemd passes them as credentials (LoadCredential= in systemd.exec(5)).
+    A credential with the file's name takes its place, so that one configuration serves the service and root's
+    `oido check`. A relative name means a credential in any case.
     """
     path = Path(name)
     directory = environment.get("CREDENTIALS_DIRECTORY")
@@ -107,8 +107,8 @@ def _tls(config: MqttConfig, environment: Mapping[str, str]) -> ssl.SSLContext |
     except OSError as error:
         raise ConfigurationError(f"[mqtt] ca_file {config.ca_file!r} cannot be read: {error.strerror}") from error
     if config.ca_file is not None:
-        # From Python 3.13 on, an authority without the key usage extension is refused by default, and the
-        # recipes for home-made ones leave it out. Signature, name and dates are checked all the same.
+        # Python 3.13 and later refuse an authority without the key usage extension, which the usual recipes for
+        # home-made ones leave out. Signature, name and dates are still checked.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = TlsSocket
     _show_certificate(context, config, environment)
@@ -116,7 +116,7 @@ def _tls(config: MqttConfig, environment: Mapping[str, str]) -> ssl.SSLContext |
 
 
 def _show_certificate(context: ssl.SSLContext, config: MqttConfig, environment: Mapping[str, str]) -> None:
-    """Let the device show who it is to a broker that asks for its certificate."""
+    """Load the device's own certificate, for brokers that ask for it."""
     if config.cert_file is None:
         if config.key_file is not None:
             raise ConfigurationError("[mqtt] key_file is set but cert_file is not; set both or neither")

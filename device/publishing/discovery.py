@@ -1,14 +1,13 @@
-"""What Home Assistant needs to know to show a source as a device, without any configuration there. Pure.
+"""Home Assistant's device discovery: each source is shown as a device, without configuration there. Pure.
 
-The payload follows its device discovery (www.home-assistant.io/integrations/mqtt/#device-discovery-payload): the
-device (`dev`), where this comes from (`o`), and components (`cmps`), each with its platform (`p`) and `unique_id`.
+The payload (www.home-assistant.io/integrations/mqtt/#device-discovery-payload) holds the device (`dev`), its
+origin (`o`), and components (`cmps`), each with its platform (`p`) and `unique_id`.
 
-Who is available when:
+When an entity is available:
 
-- music, score and level: while the device is there *and* the source can hear;
-- all else: while the device is there. A source that is paused or lost is exactly when its switch, its diagnostics
-  and the reason are looked at, and the stop that its loss causes must reach automations, which an event entity
-  that is unavailable would keep from them.
+- music, score and level: while the device is online *and* the source can hear;
+- all others: while the device is online. When a source is paused or lost, people look at its switch, its
+  diagnostics and the reason. And if the event entity were unavailable then, automations would miss the stop.
 """
 
 import json
@@ -16,22 +15,22 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from device.configuration.settings import Config, Mode
-from device.publishing.message import Message, Topics
+from device.publishing.message import Message, Topics, compact_json, retained
 from device.publishing.payloads import DeviceInfo, EventType
 
 ORIGIN = "oido"
-"""The `name` under `o`, by which our own retained payloads are known again."""
+"""The `name` under `o`, by which our own retained payloads are recognised."""
 
 Component = Mapping[str, Any]
 
 
 def birth_topic(prefix: str) -> str:
-    """Where Home Assistant says `online` once it has started."""
+    """Where Home Assistant publishes `online` when it has started."""
     return f"{prefix}/status"
 
 
 def discovery_topic(topics: Topics, source: str, *, prefix: str) -> str:
-    """Where the payload is retained; one for each source."""
+    """Where the payload of a source is retained."""
     return f"{prefix}/device/{_id_part(topics.node)}_{_id_part(source)}/config"
 
 
@@ -41,9 +40,9 @@ def discovery_filter(prefix: str) -> str:
 
 
 def discoveries(config: Config, info: DeviceInfo) -> tuple[Message, ...]:
-    """What Home Assistant is told with this configuration: nothing without a broker, or where it is switched off.
+    """The discovery messages of this configuration: none without a broker, or where discovery is switched off.
 
-    Recordings are left out: one ends, and its device would stay behind, unavailable for ever.
+    A recording has none: it ends, and its device would stay behind, unavailable for ever.
     """
     if not (config.mqtt.host and config.homeassistant.enabled):
         return ()
@@ -57,7 +56,7 @@ def discoveries(config: Config, info: DeviceInfo) -> tuple[Message, ...]:
 
 
 def discovery_message(topics: Topics, source: str, info: DeviceInfo, *, prefix: str) -> Message:
-    """One source as a device with all its entities, retained."""
+    """One source as a device with all its entities."""
     payload = {
         "dev": {
             "ids": [_unique(topics, source)],
@@ -69,22 +68,21 @@ def discovery_message(topics: Topics, source: str, info: DeviceInfo, *, prefix: 
         },
         "o": {"name": ORIGIN, "sw": info.version},
         "cmps": {key: _component(topics, source, key, each) for key, each in _components(topics, source).items()},
-        # What the components share; each may say otherwise.
+        # Defaults of the components.
         "avty": [{"t": topics.status}],
         "avty_mode": "all",
         "qos": 1,
     }
-    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=True)
-    return Message(discovery_topic(topics, source, prefix=prefix), text, qos=1, retain=True, coalesce=True)
+    return retained(discovery_topic(topics, source, prefix=prefix), compact_json(payload))
 
 
 def forgetting_message(topic: str) -> Message:
-    """Empties a retained topic: Home Assistant removes the device, and the broker the message."""
-    return Message(topic, "", qos=1, retain=True, coalesce=True)
+    """Empties a retained topic: Home Assistant removes the device, and the broker drops the message."""
+    return retained(topic, "")
 
 
 def is_of(topics: Topics, payload: bytes) -> bool:
-    """Whether a discovery payload is one that this device made, for a source it has or once had."""
+    """Whether this device made a discovery payload, for a source that it has or once had."""
     try:
         fields = json.loads(payload)
         return bool(fields["o"]["name"] == ORIGIN and fields["avty"][0]["t"] == topics.status)
@@ -97,9 +95,14 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
     state = {"stat_t": topics.state(source)}
     telemetry = {"stat_t": topics.telemetry(source), "ent_cat": "diagnostic"}
     command = {**state, "cmd_t": topics.set(source), "ent_cat": "config"}
+    score = "{{ none if value_json.score is none else (value_json.score * 100) | round(1) }}"
+
+    def diagnostic(name: str, field: str, **more: str | int) -> Component:
+        return _sensor(name, telemetry, _field(field), **more)
+
     return {
-        # The plain topic, so that no template and no other source stands between. No expire_after: the state is
-        # retained, and availability says when it does not hold.
+        # The plain topic: no template and no other source stands between. No expire_after: the state is retained,
+        # and availability says when it does not hold.
         "music": {
             "p": "binary_sensor",
             "name": "Music",
@@ -108,29 +111,19 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             "ic": "mdi:music",
             **hearing,
         },
-        "score": {
-            "p": "sensor",
-            "name": "Music score",
-            **state,
-            "val_tpl": "{{ none if value_json.score is none else (value_json.score * 100) | round(1) }}",
-            "unit_of_meas": "%",
-            "stat_cla": "measurement",
-            "sug_dsp_prc": 0,
-            "ic": "mdi:percent-outline",
+        "score": _sensor(
+            "Music score", state, score, unit_of_meas="%", **_measured(0), ic="mdi:percent-outline", **hearing
+        ),
+        # No device class: `sound_pressure` is dB SPL, which only a calibrated microphone can tell.
+        "level": _sensor(
+            "Level",
+            state,
+            _field("level_dbfs"),
+            unit_of_meas="dBFS",
+            **_measured(0),
+            ic="mdi:volume-medium",
             **hearing,
-        },
-        # No device class: `sound_pressure` is dB SPL, of which a microphone without calibration knows nothing.
-        "level": {
-            "p": "sensor",
-            "name": "Level",
-            **state,
-            "val_tpl": _field("level_dbfs"),
-            "unit_of_meas": "dBFS",
-            "stat_cla": "measurement",
-            "sug_dsp_prc": 0,
-            "ic": "mdi:volume-medium",
-            **hearing,
-        },
+        ),
         "event": {
             "p": "event",
             "name": "Music event",
@@ -158,81 +151,38 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             "ops": list(get_args(Mode)),
             "ic": "mdi:tune",
         },
-        "reason": {
-            "p": "sensor",
-            "name": "Reason",
-            **state,
-            "val_tpl": _field("reason"),
-            "ent_cat": "diagnostic",
-            "ic": "mdi:information-outline",
-        },
-        "model": {
-            "p": "sensor",
-            "name": "Model",
-            **state,
-            "val_tpl": _field("model"),
-            "ent_cat": "diagnostic",
-            "ic": "mdi:brain",
-        },
-        "inference": {
-            "p": "sensor",
-            "name": "Inference time",
-            **telemetry,
-            "val_tpl": _field("inference_p50_ms"),
-            "dev_cla": "duration",
-            "unit_of_meas": "ms",
-            "stat_cla": "measurement",
-            "sug_dsp_prc": 2,
-        },
-        "overruns": {
-            "p": "sensor",
-            "name": "Overruns",
-            **telemetry,
-            "val_tpl": _field("overruns"),
-            "stat_cla": "total_increasing",
-            "ic": "mdi:debug-step-over",
-        },
-        "rss": {
-            "p": "sensor",
-            "name": "Memory",
-            **telemetry,
-            "val_tpl": _field("rss_mb"),
-            "dev_cla": "data_size",
-            "unit_of_meas": "MiB",
-            "stat_cla": "measurement",
-            "sug_dsp_prc": 1,
-        },
-        "cpu_temperature": {
-            "p": "sensor",
-            "name": "CPU temperature",
-            **telemetry,
-            "val_tpl": _field("cpu_temperature_c"),
-            "dev_cla": "temperature",
-            "unit_of_meas": "\N{DEGREE SIGN}C",
-            "stat_cla": "measurement",
-            "sug_dsp_prc": 1,
-        },
-        "queued_events": {
-            "p": "sensor",
-            "name": "Queued events",
-            **telemetry,
-            "val_tpl": _field("queued_events"),
-            "stat_cla": "measurement",
-            "ic": "mdi:tray-full",
-        },
-        "dropped_events": {
-            "p": "sensor",
-            "name": "Dropped events",
-            **telemetry,
-            "val_tpl": _field("dropped_events"),
-            "stat_cla": "total_increasing",
-            "ic": "mdi:tray-remove",
-        },
+        "reason": _sensor("Reason", state, _field("reason"), ent_cat="diagnostic", ic="mdi:information-outline"),
+        "model": _sensor("Model", state, _field("model"), ent_cat="diagnostic", ic="mdi:brain"),
+        "inference": diagnostic(
+            "Inference time", "inference_p50_ms", dev_cla="duration", unit_of_meas="ms", **_measured(2)
+        ),
+        "overruns": diagnostic("Overruns", "overruns", stat_cla="total_increasing", ic="mdi:debug-step-over"),
+        "rss": diagnostic("Memory", "rss_mb", dev_cla="data_size", unit_of_meas="MiB", **_measured(1)),
+        "cpu_temperature": diagnostic(
+            "CPU temperature",
+            "cpu_temperature_c",
+            dev_cla="temperature",
+            unit_of_meas="\N{DEGREE SIGN}C",
+            **_measured(1),
+        ),
+        "queued_events": diagnostic("Queued events", "queued_events", stat_cla="measurement", ic="mdi:tray-full"),
+        "dropped_events": diagnostic(
+            "Dropped events", "dropped_events", stat_cla="total_increasing", ic="mdi:tray-remove"
+        ),
     }
 
 
+def _sensor(name: str, base: Component, template: str, **more: Any) -> Component:
+    return {"p": "sensor", "name": name, **base, "val_tpl": template, **more}
+
+
+def _measured(digits: int) -> dict[str, Any]:
+    """A measured number, shown with so many decimals."""
+    return {"stat_cla": "measurement", "sug_dsp_prc": digits}
+
+
 def _component(topics: Topics, source: str, key: str, component: Component) -> dict[str, Any]:
-    """The component with what makes it known again, and with an entity id that says where it is from."""
+    """The component with its unique id, and with an entity id that names node and source."""
     entity = "_".join(_slug(part) for part in (topics.node, source, key))
     return {
         **component,
@@ -242,7 +192,7 @@ def _component(topics: Topics, source: str, key: str, component: Component) -> d
 
 
 def _field(name: str) -> str:
-    """A template of one field; null gives `None`, which Home Assistant takes as unknown."""
+    """A template for one field; null becomes `None`, which Home Assistant takes as unknown."""
     return f"{{{{ value_json.{name} | default(none) }}}}"
 
 
@@ -251,7 +201,7 @@ def _unique(topics: Topics, source: str) -> str:
 
 
 def _id_part(name: str) -> str:
-    """A name as an id in a discovery topic may have it, where a dot is not allowed."""
+    """A name as part of an id in a discovery topic, where dots are not allowed."""
     return name.replace(".", "_dot_")
 
 

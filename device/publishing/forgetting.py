@@ -1,17 +1,15 @@
-"""Taking back what Home Assistant was told: `oido check --forget-discovery`."""
+"""Removes this device from Home Assistant: `oido check --forget-discovery`."""
 
-import secrets
 import time
 
 from device.configuration.settings import MqttConfig
 from device.errors import PublishError
-from device.publishing.credentials import read_credentials
 from device.publishing.discovery import discovery_filter, forgetting_message, is_of
 from device.publishing.message import Topics
-from device.publishing.session import Session
+from device.publishing.session import Session, connected
 
 QUIET_S = 1.0
-"""A broker sends what it has retained at once; after so long without another message that was all."""
+"""A broker sends its retained messages at once; after so long without another one, that was all."""
 
 
 def forget_discovery(config: MqttConfig, *, topics: Topics, prefix: str) -> tuple[str, ...]:
@@ -20,18 +18,16 @@ def forget_discovery(config: MqttConfig, *, topics: Topics, prefix: str) -> tupl
     Args:
         config: the broker.
         topics: of the device.
-        prefix: under which Home Assistant discovers.
+        prefix: of Home Assistant's discovery topics.
 
     Returns:
-        The topics that were emptied, in order; none if there was nothing.
+        The topics that were emptied, in order.
 
     Raises:
         ConfigurationError: a password or certificate file cannot be used.
         PublishError: the broker cannot be reached, or does not allow it.
     """
-    client_id = f"oido-check-{secrets.token_hex(4)}"
-    session = Session(config, read_credentials(config), client_id=client_id, will=None)
-    session.connect()
+    session = connected(config)
     try:
         session.subscribe(discovery_filter(prefix))
         found = _ours(session, topics)
@@ -60,7 +56,7 @@ def _ours(session: Session, topics: Topics) -> tuple[str, ...]:
 def _empty(session: Session, found: tuple[str, ...]) -> None:
     waiting = {session.send(forgetting_message(topic)): topic for topic in found}
     while waiting:
-        happened = session.step(timeout_s=QUIET_S)  # and after the settings' `timeout_s` it gives up
+        happened = session.step(timeout_s=QUIET_S)  # after the settings' `timeout_s` it gives up
         for packet_id in happened.acknowledged:
             waiting.pop(packet_id, None)
         for packet_id, reason in happened.refused:

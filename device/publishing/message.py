@@ -114,28 +114,28 @@ def event_id(node: str, source: str, started: float) -> str:
 
 def status_message(topics: Topics, *, online: bool) -> Message:
     """Whether the device is online; `offline` is also its last will."""
-    return _retained(topics.status, "online" if online else "offline")
+    return retained(topics.status, "online" if online else "offline")
 
 
 def info_message(topics: Topics, info: DeviceInfo) -> Message:
     """What the device is."""
-    return _retained(topics.info, _json(asdict(info)))
+    return retained(topics.info, compact_json(asdict(info)))
 
 
 def availability_message(topics: Topics, source: str, *, online: bool) -> Message:
     """Whether the source can hear."""
-    return _retained(topics.availability(source), "online" if online else "offline")
+    return retained(topics.availability(source), "online" if online else "offline")
 
 
-def goodbye_messages(topics: Topics, retained: Iterable[Message]) -> tuple[Message, ...]:
+def goodbye_messages(topics: Topics, latest: Iterable[Message]) -> tuple[Message, ...]:
     """The last messages before the device stops: every source goes offline, then the device.
 
     Args:
         topics: of the device.
-        retained: the latest retained messages; a source that is offline already is left out.
+        latest: the latest retained message of each topic; a source that is offline already is left out.
     """
     hearing = [
-        topics.source_of(message.topic, "availability") for message in retained if message.payload == "online"
+        topics.source_of(message.topic, "availability") for message in latest if message.payload == "online"
     ]
     return (
         *(availability_message(topics, source, online=False) for source in hearing if source is not None),
@@ -151,7 +151,7 @@ def state_message(topics: Topics, source: str, report: StateReport) -> Message:
         "updated": _timestamp(report.updated),
         "level_dbfs": _rounded(report.level_dbfs, 1),
     }
-    return _retained(topics.state(source), _json(fields))
+    return retained(topics.state(source), compact_json(fields))
 
 
 def state_messages(topics: Topics, source: str, report: StateReport) -> tuple[Message, ...]:
@@ -163,7 +163,7 @@ def state_messages(topics: Topics, source: str, report: StateReport) -> tuple[Me
     state = state_message(topics, source, report)
     if report.music is None:
         return availability_message(topics, source, online=False), state
-    music = _retained(topics.music(source), report.music)
+    music = retained(topics.music(source), report.music)
     return music, state, availability_message(topics, source, online=True)
 
 
@@ -192,7 +192,7 @@ def event_message(topic: str, report: EventReport) -> Message:
         "started": _timestamp(report.started),
         "ended": None if report.ended is None else _timestamp(report.ended),
     }
-    return Message(topic, _json(fields), qos=1, retain=False, coalesce=False, report=report)
+    return Message(topic, compact_json(fields), qos=1, retain=False, coalesce=False, report=report)
 
 
 def telemetry_message(topics: Topics, source: str, telemetry: Telemetry) -> Message:
@@ -210,21 +210,24 @@ def telemetry_message(topics: Topics, source: str, telemetry: Telemetry) -> Mess
         "cpu_temperature_c": _rounded(telemetry.cpu_temperature_c, 1),
         "uptime_s": _number(telemetry.uptime_s, 1),
     }
-    return Message(topics.telemetry(source), _json(fields), qos=0, retain=False, coalesce=False)
+    return Message(topics.telemetry(source), compact_json(fields), qos=0, retain=False, coalesce=False)
 
 
 def response_message(topics: Topics, source: str, response: Response) -> Message:
     """The result of a command."""
     fields = asdict(response)
-    return Message(topics.response(source), _json(fields), qos=1, retain=False, coalesce=False, durable=False)
+    return Message(
+        topics.response(source), compact_json(fields), qos=1, retain=False, coalesce=False, durable=False
+    )
 
 
-def _retained(topic: str, payload: str) -> Message:
+def retained(topic: str, payload: str) -> Message:
+    """A message that the broker keeps, and of which only the latest matters."""
     return Message(topic, payload, qos=1, retain=True, coalesce=True)
 
 
-def _json(fields: Mapping[str, object]) -> str:
-    # ASCII, because a lone surrogate in a command's transaction cannot be encoded as UTF-8.
+def compact_json(fields: Mapping[str, object]) -> str:
+    """JSON without spaces, in ASCII: a lone surrogate in a command's transaction cannot be encoded as UTF-8."""
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 

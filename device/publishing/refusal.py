@@ -1,7 +1,7 @@
-"""What a broker's codes mean, as sentences for the person at the terminal. Pure.
+"""What a broker's reason codes mean, as sentences for the person at the terminal. Pure.
 
-MQTT 3.1.1 knows five reasons to refuse a session (table 3.1) and none to end one; MQTT 5 knows dozens, for
-sessions, their end and single messages (section 2.4). The names are those that paho 2 gives them.
+MQTT 3.1.1 has five reasons to refuse a session (table 3.1) and none to end one. MQTT 5 has dozens, for sessions,
+their end and single messages (section 2.4). The names are those of paho 2.
 """
 
 from device.configuration.settings import MqttProtocol
@@ -20,7 +20,7 @@ _LASTING = {
     "Server moved": "has moved; set [mqtt] host to where it is now",
     "Packet too large": "finds this device's messages too large; raise its limit",
 }
-"""Refusals of a session that trying again soon does not mend."""
+"""Refusals that remain when the device tries again soon."""
 
 _ENDINGS = {
     "Server shutting down": "is shutting down",
@@ -37,15 +37,15 @@ _ENDINGS = {
 
 
 class Refused(PublishError):  # noqa: N818 - "refused" is what happened, like SourceLost
-    """The broker answered and will not have this device; trying again soon is pointless."""
+    """The broker answered and refuses this device; trying again soon is pointless."""
 
 
 class TakenOver(PublishError):  # noqa: N818 - the same
-    """Another device has taken the session; trying again soon would only throw that one out in turn."""
+    """Another device has taken the session over; trying again soon would only end that one's session."""
 
 
 class Mute(PublishError):  # noqa: N818 - the same
-    """The broker holds the connection, but does not answer any more."""
+    """The broker holds the connection but no longer answers."""
 
 
 def of_session(name: str, *, broker: str, username: str | None, protocol: MqttProtocol) -> PublishError:
@@ -54,8 +54,8 @@ def of_session(name: str, *, broker: str, username: str | None, protocol: MqttPr
     Args:
         name: of the reason.
         broker: for example `the MQTT broker at 127.0.0.1:1883`.
-        username: that the device gave.
-        protocol: that it speaks.
+        username: as the device gave it.
+        protocol: as the device speaks it.
     """
     if name in _WRONG_LOGIN and username is None:
         return Refused(f"{broker} wants a user name; set [mqtt] username and password_file")
@@ -81,8 +81,8 @@ def taken_over(*, broker: str, client_id: str, certain: bool) -> TakenOver:
 
     Args:
         broker: as above.
-        client_id: that both use.
-        certain: whether the broker said so, or it only looks like it.
+        client_id: of both.
+        certain: whether the broker said so; otherwise it only looks like it.
     """
     what = "another device has taken" if certain else "another device seems to take"
     return TakenOver(
@@ -95,9 +95,9 @@ def of_alert(alert: str, *, broker: str, has_certificate: bool) -> PublishError:
     """Why TLS failed.
 
     Args:
-        alert: OpenSSL's name of it.
+        alert: OpenSSL's name of the reason.
         broker: as above.
-        has_certificate: whether this device showed a certificate.
+        has_certificate: whether this device has a certificate.
     """
     about_certificate = any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE"))
     if "ALERT" in alert and about_certificate and has_certificate:

@@ -7,24 +7,23 @@ from device.sources.backoff import Backoff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Waits that double, with jitter: a house full of devices must not return to a broker all at once."""
+    """Waits that double, with jitter, so that many devices do not return to a broker all at once."""
 
     first_s: float = 1.0
     longest_s: float = 6.0
     """Short enough that all events are delivered within 10 s of the broker's return, however long it was away."""
     refused_s: float = 60.0
-    """So much more after the broker refused the credentials: they rarely mend by themselves, and some brokers
-    ban who tries too often. The same where another device has taken the session over: two devices with one client
-    id would otherwise throw each other out forever, as fast as they can."""
+    """Waited in addition after a refusal: wrong credentials rarely mend by themselves, and some brokers ban a
+    device that tries too often. The same after another device has taken the session over: otherwise two devices
+    with one client id would end each other's sessions for ever, as fast as they can."""
     settled_s: float = 10.0
-    """A session that lasted so long was a success, and the waits start over."""
+    """After a session that lasted so long, the waits start over."""
     rival_s: float = 30.0
-    """MQTT 3.1.1 does not say that a session was taken over. But a broker that is there, and has ended three
-    sessions running of which each was shorter than this, has most probably given them to another device, which
-    comes back as soon as it is thrown out. Sessions that last longer end where a broker is restarted now and then,
-    or one node of a cluster after the other, behind an address that always answers."""
+    """MQTT 3.1.1 does not say that a session was taken over. But if a broker that answers ends three sessions in a
+    row, each shorter than this, another device with the same client id most probably took them. Longer sessions
+    also end when a broker is restarted now and then, or the nodes of a cluster one after the other."""
     contest_s: float = 300.0
-    """Once there is a rival, it has gone only when a session lasts so long: it too waits before it comes back."""
+    """While two devices compete, a session that lasts so long means that the other one has gone."""
 
     def backoff(self) -> Backoff:
         """The waits, from the first."""

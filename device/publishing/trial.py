@@ -1,4 +1,4 @@
-"""Does the broker do for this device what the daemon needs? Tried once, by `oido check`."""
+"""Tries whether the broker does what the daemon needs: a part of `oido check`."""
 
 import secrets
 import time
@@ -10,16 +10,16 @@ from device.publishing.payloads import Response
 from device.publishing.session import Session, connected
 
 SOURCE = "check"
-"""The `<source>` of the topic that the trial uses; nobody else listens there."""
+"""The `<source>` in the topic of the trial."""
 
 _STEP_S = 0.1
 
 
 def round_trip(config: MqttConfig, topics: Topics) -> str | None:
-    """Connect, subscribe to commands, publish, and read what was published; None, or one sentence why not.
+    """Connect, subscribe to commands, publish, and read that back; None, or one sentence that says what failed.
 
-    A broker whose access list denies publishing acknowledges all the same (MQTT 3.1.1 has no way to say no), and
-    events would be lost unseen: only what comes back was taken.
+    In MQTT 3.1.1 a broker cannot refuse a message: if its access list denies publishing, it acknowledges all the
+    same, and events would be lost unnoticed. Only a message that comes back was taken.
 
     Args:
         config: the broker; each step may take its `timeout_s`.
@@ -36,7 +36,7 @@ def round_trip(config: MqttConfig, topics: Topics) -> str | None:
 
 
 def _message(topics: Topics) -> Message:
-    """Something unmistakable that keeps to the contract, whoever else reads it."""
+    """A message that no other device sends, and that keeps to the contract."""
     response = Response(
         transaction=secrets.token_hex(8),
         ok=True,

@@ -1,9 +1,9 @@
 """What outlives the process.
 
-state.py          the state directory, and everything in it, opened and closed as one
-database.py       SQLite files: opened, checked, set aside when damaged
-sqlite_outbox.py  events that wait for the broker's acknowledgement
-history.py        intervals of music, for `oido history`
-last_heard.py     how far music was heard, noted outside the disk
-journal.py        what listeners tell the two
+state          the state directory, and everything in it, opened and closed together
+database       SQLite files: opened, written, set aside when damaged
+sqlite_outbox  events that wait for the broker's acknowledgement
+history        intervals of music, for `oido history`
+last_heard     how far music was heard, kept in memory outside the process
+journal        what listeners report to history and last_heard
 """

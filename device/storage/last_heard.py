@@ -1,4 +1,4 @@
-"""When music was heard last, noted every few seconds outside the disk: what is left after `kill -9`."""
+"""When music was last heard, noted every few seconds in a tmpfs: it survives `kill -9`, and no disk is written."""
 
 import logging
 import os
@@ -13,18 +13,19 @@ _LINE = re.compile(rb"(\S{1,64}) (\d{12}\.\d{3})\n")
 
 
 class LastHeard:
-    """One small file a source in a directory that lives in memory (tmpfs): no disk is written.
+    """Keeps one small file per source in a directory in memory (tmpfs).
 
-    After a loss of power the directory is empty, and the outbox's own knowledge has to do.
+    After a loss of power the directory is empty; then only the outbox knows of the music.
     """
 
     def __init__(self, directory: Path | None, *, node: str, every_s: float = 2.0) -> None:
-        """Note in `directory`, which is made when it is needed; None: note nothing.
+        """Open nothing yet.
 
         Args:
-            directory: of this user, in memory: $RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR/oido.
+            directory: of this user, in memory: $RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR/oido; made when needed.
+                None: nothing is noted.
             node: the device's name; two devices may share the directory.
-            every_s: at most one note in so long, by the wall clock.
+            every_s: the shortest time between two notes of one event, by the wall clock.
         """
         self._directory = directory
         self._node = node
@@ -32,10 +33,10 @@ class LastHeard:
         self._lock = threading.Lock()
         self._files: dict[str, int] = {}
         self._noted: dict[str, tuple[str, float]] = {}
-        """Per source, the id noted last, and when (monotonic)."""
+        """The latest id noted for each source, and when (monotonic)."""
 
     def note(self, source: str, event_id: str, heard: float) -> None:
-        """Music was heard until `heard` (seconds since the epoch); from any thread, never fails."""
+        """Music was heard until `heard`, seconds since the epoch; from any thread. Never fails."""
         if self._directory is None:
             return
         with self._lock:
@@ -44,18 +45,18 @@ class LastHeard:
             if known == event_id and now - at < self._every_s:
                 return
             self._noted[source] = (event_id, now)
-            # One write of one length: a process that is killed leaves the line before or the line after.
+            # A single write, always of the same length: a kill leaves either the old line or the new one.
             line = f"{event_id} {max(heard, 0.0):016.3f}\n".encode()
             try:
                 os.pwrite(self._file(source), line, 0)
             except OSError as error:
                 _log.warning(
-                    "when music was heard last cannot be noted in %s: %s", self._directory, error.strerror
+                    "when music was last heard cannot be noted in %s: %s", self._directory, error.strerror
                 )
-                self._directory = None  # it only makes the end of a killed event more exact: said once
+                self._directory = None  # give up: the note only makes the end of a killed event more exact
 
     def close(self) -> None:
-        """Close the files; they stay. Idempotent."""
+        """Close the files, and leave them there. Idempotent."""
         with self._lock:
             for file in self._files.values():
                 os.close(file)
@@ -73,7 +74,7 @@ class LastHeard:
 
 
 def read_last_heard(directory: Path | None, *, node: str, source: str, event_id: str) -> float | None:
-    """Until when the music of this event was heard, seconds since the epoch; None where nobody noted it."""
+    """Until when the music of this event was heard, seconds since the epoch; None if that was not noted."""
     if directory is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What outlives the process: the state directory, the events that wait in it, the history."""
+"""The state directory: the outbox, the history, and the lock that keeps other daemons out."""
 
 import fcntl
 import logging
@@ -20,17 +20,17 @@ _log = logging.getLogger(__name__)
 OUTBOX_FILE = "outbox.db"
 
 DETECTED_WITHIN_S = 4_000.0
-"""After its onset music is noted within a window and `[decision] min_on_s`, at most an hour. If it seems to have
-taken longer, the clock was set in between, as at the boot of a device without one."""
+"""A start is stored at most a window and `[decision] min_on_s` (at most an hour) after the onset. If it seems to
+have taken longer, the clock was set in between, as when a device without a clock boots."""
 
 _LOCK_FILE = "lock"
 
 SERVICE_DIRECTORY = Path("/var/lib/oido")
-"""Where systemd keeps the state of the system's service; systemd/oido.service names it."""
+"""The state directory of the system's service, as systemd/oido.service names it."""
 
 
 def state_directory(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where state is kept: as configured, as systemd says, or as the XDG base directories say."""
+    """Where state is kept: as configured, else as systemd says, else as the XDG base directories say."""
     if config.node.state_dir:
         return Path(os.path.expanduser(config.node.state_dir))  # noqa: PTH111 - never fails: '~nobody' stays
     given = environment.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5): several, with colons
@@ -41,10 +41,10 @@ def state_directory(config: Config, environment: Mapping[str, str] = os.environ)
 
 
 def directory_to_look_at(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the daemon that these settings are for keeps its state, for who asks from outside of it.
+    """Where the daemon with these settings keeps its state, for other commands.
 
-    That is the system service's where there is one and this user's own holds nothing: `sudo oido history` is
-    asked as root, and the service is not root.
+    That is the directory of the system's service, if there is one and this user's own holds nothing: `sudo oido
+    history` runs as root, the service does not.
     """
     own = state_directory(config, environment)
     kept = any(os.path.exists(own / name) for name in (OUTBOX_FILE, HISTORY_FILE))  # noqa: PTH110 - never fails
@@ -54,7 +54,7 @@ def directory_to_look_at(config: Config, environment: Mapping[str, str] = os.env
 
 
 def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """A directory of this process that lives in memory; None where nobody says where that is."""
+    """This user's directory in memory (tmpfs); None where the environment names none."""
     given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
@@ -64,27 +64,27 @@ def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | Non
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Everything that state depends on."""
+    """The settings that state depends on."""
 
     directory: Path | None
     """None: nothing is kept."""
     events: int | None
-    """How many may wait; None: there is no broker, and none do."""
+    """How many may wait; None: there is no broker."""
     history: HistoryConfig | None
 
 
 class State:
-    """Open for as long as the daemon runs, by one daemon at a time."""
+    """The state directory, open for as long as the daemon runs, for one daemon at a time."""
 
     def __init__(self, config: Config, *, environment: Mapping[str, str] = os.environ) -> None:
-        """Take up what the last process left: what waited waits again, and music it never ended is ended.
+        """Load what the last process left: events wait again, and music that it did not end is ended.
 
-        With neither a broker nor a history, nothing is kept and nothing is made. A directory that cannot be
-        made or used is an error in the log, and the daemon does without.
+        Without a broker and a history, no directory is made. If the directory cannot be made or used, an error is
+        logged and the daemon runs without it.
 
         Args:
             config: all settings.
-            environment: where directories are looked up.
+            environment: names the directories.
 
         Raises:
             OidoError: another daemon uses the directory.
@@ -92,7 +92,7 @@ class State:
         self.outbox: SqliteOutbox | None = None
         """Where events wait; None: in the publisher's memory."""
         self.journal: Journal | None = None
-        """For the listeners; None: there is nothing to remember."""
+        """For the listeners; None: nothing is kept."""
         self._environment = environment
         self._settings = _settings(config, environment)
         self._lock: int | None = None
@@ -114,10 +114,10 @@ class State:
             _close_what_is_open(self.outbox, self.journal, runtime)
 
     def must_fit(self, config: Config) -> None:
-        """Refuse settings that this state was not opened with.
+        """Refuse settings that need another state than this.
 
         Raises:
-            ConfigurationError: they need another one.
+            ConfigurationError: they do.
         """
         if _settings(config, self._environment) != self._settings:
             raise ConfigurationError(
@@ -126,7 +126,7 @@ class State:
             )
 
     def close(self) -> None:
-        """Let everything go, after the publisher has. Idempotent."""
+        """Close everything, after the publisher was closed. Idempotent."""
         for each in (self.outbox, self._history, self._last_heard):
             if each is not None:
                 each.close()
@@ -169,15 +169,15 @@ def _made(directory: Path) -> bool:
 
 
 def _locked(directory: Path) -> int | None:
-    """Keep other daemons out, until the returned file is closed or the process is gone.
+    """Keep other daemons out until the returned file is closed or the process ends; None where locks do not work.
 
     Raises:
-        OidoError: one is in.
+        OidoError: another daemon has the lock.
     """
     try:
         lock = os.open(directory / _LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
-        return None  # a directory that takes no file takes no events either, and the outbox says so
+        return None  # the outbox cannot write here either, and says so
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
