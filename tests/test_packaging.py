@@ -43,6 +43,7 @@ def test_the_wheel_carries_what_the_device_needs(wheel: Path) -> None:
         assert f"device/models/{path.name}" in names
     assert {"device/audio/music.ogg", "device/audio/SOURCES.md", "export/corpus/recipe.json"} <= names
     assert "device/publishing/schemas/event.json" in names
+    assert {f"export/reporting/templates/{name}" for name in ("page.html", "style.css")} <= names
     assert not any(name.startswith("tests/") or name.endswith(".c") for name in names)
 
 

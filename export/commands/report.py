@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     made = f"Made by `oido-export report` of oido {device.__version__} on {today}."
     out: Path = arguments.out
     try:
-        out.parent.stat()  # a folder that is not there is a slip of the pen, and none is made
+        out.parent.stat()  # a missing folder is a mistake in the path: none is made
         write_bytes(out, page(material, made=made).encode())
     except OSError as error:
         raise ExportError(f"--out {out}: cannot be written: {error.strerror}") from error
