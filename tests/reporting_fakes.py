@@ -13,13 +13,13 @@ from device.benchmark.results import (
     Above,
     Conditions,
     Machine,
-    Memory,
     ModelReport,
     Ratio,
     Report,
     Settings,
     Spread,
 )
+from device.monitoring.host import Memory
 from export.comparison.rows import FIGURES
 from export.evaluation import metrics
 from export.evaluation.metrics import Figure

@@ -17,12 +17,13 @@ from device.benchmark.children import run
 from device.benchmark.difference import compare, measures
 from device.benchmark.document import dumps, loads
 from device.benchmark.job import Job, Prepared
-from device.benchmark.preparation import prepare
-from device.benchmark.results import Memory, Report
+from device.benchmark.results import Report, Settings
+from device.benchmark.subjects import prepare
 from device.benchmark.table import table
 from device.cli import main
 from device.errors import OidoError, UsageError
 from device.hearing.models.loading import load_model
+from device.monitoring.host import Memory
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "models"
@@ -30,6 +31,7 @@ YAMNET = ROOT.parent / "shared" / "weights" / "yamnet.tflite"
 
 needs_yamnet = pytest.mark.skipif(not YAMNET.is_file(), reason="YAMNet's weights are not beside the checkout")
 
+SETTINGS = Settings(threads=1, seconds=2.0, live_s=0.2, rate_hz=16_000)
 LITTLE = ("--seconds", "2", "--live", "0.2")
 
 
@@ -158,10 +160,10 @@ def test_settings_are_what_was_asked_for(report: Report) -> None:
 
 
 def test_a_table_is_printed_where_no_json_is_asked_for() -> None:
-    """By `python -m device.benchmark` too; `--live 0` leaves live sound out."""
+    """`--live 0` leaves live sound out."""
     words = ["--model", "logistic", "--seconds", "1", "--live", "0", "--rate", "16000", "--threads", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", "device.benchmark", *words],
+        [sys.executable, "-m", "device", "benchmark", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -346,9 +348,7 @@ def test_yamnet_runs_beside_the_models() -> None:
 def test_yamnet_is_found_where_models_are(models: tuple[Path, Path], tmp_path: Path) -> None:
     """Under its own name; with a description beside it, it is a model of our own and no reference."""
     folder, _ = models
-    job = Job(
-        task="prepare", models=("logistic",), directory=str(folder), rate_hz=16_000, tape=str(tmp_path / "tape")
-    )
+    job = Job("prepare", SETTINGS, models=("logistic",), directory=str(folder), tape=str(tmp_path / "tape"))
     assert prepare(job).yamnet is None
     (folder / "yamnet.tflite").symlink_to(YAMNET)
     assert prepare(job).yamnet == str(folder / "yamnet.tflite")
@@ -358,10 +358,8 @@ def test_yamnet_is_found_where_models_are(models: tuple[Path, Path], tmp_path: P
 
 def child(program: str) -> Prepared:
     """What comes of a process that runs this program."""
-    job = Job(task="prepare", models=("logistic",))
-    return run(
-        job, Prepared, what="the sound", say=lambda _phase, _part: None, program=(sys.executable, "-c", program)
-    )
+    job = Job("prepare", SETTINGS, models=("logistic",))
+    return run(job, Prepared, what="the sound", program=(sys.executable, "-c", program))
 
 
 def test_a_child_that_is_killed_is_one_sentence() -> None:
@@ -396,6 +394,6 @@ def test_a_child_is_told_its_job_and_answers() -> None:
 
 def test_a_process_that_imports_does_only_that() -> None:
     """What has no name to import by is passed over."""
-    job = Job(task="imports", modules=("json", "surely.not.there"))
-    found = run(job, Memory, what="the imports", say=lambda _phase, _part: None)
+    job = Job("imports", SETTINGS, modules=("json", "surely.not.there"))
+    found = run(job, Memory, what="the imports")
     assert 0 < found.rss_mb < 40

@@ -14,14 +14,14 @@ from device.benchmark.costs import Cost, cost_of, percentile, ratio_of, spread, 
 from device.benchmark.document import build, dumps, loads
 from device.benchmark.job import Job
 from device.benchmark.machine import read_conditions, read_machine, throttling_flags
-from device.benchmark.memory import read_memory
-from device.benchmark.results import Conditions, Ratio, Spread
+from device.benchmark.results import Conditions, Ratio, Settings, Spread
 from device.benchmark.stages import Stopwatch, TimedClassifier, TimedDecision
 from device.benchmark.tape import READING, Tape
 from device.errors import ModelError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Rules
 from device.hearing.models.loading import load_model
+from device.monitoring.host import read_memory
 from device.pipeline import listen
 from device.sound import SAMPLE_RATE
 
@@ -321,7 +321,7 @@ CONDITIONS = Conditions(
 def test_a_document_comes_back() -> None:
     """With what is unknown, and lists as tuples."""
     assert loads(Conditions, dumps(CONDITIONS)) == CONDITIONS
-    job = Job(task="model", models=("logistic",), runtime="ai-edge-litert")
+    job = Job("model", Settings(1, 2.0, 0.2, 16_000), models=("logistic",), runtime="ai-edge-litert")
     assert loads(Job, dumps(job)) == job
 
 

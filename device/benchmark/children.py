@@ -7,8 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -32,7 +31,7 @@ def run(
     kind: type[Result],
     *,
     what: str,
-    say: Callable[[str, float], None],
+    say: Callable[[str, float], None] = lambda _phase, _part: None,
     program: tuple[str, ...] = PROGRAM,
 ) -> Result:
     """Have a job done in a fresh process.
@@ -48,35 +47,30 @@ def run(
         UsageError: the process says that it was asked for what cannot be.
         OidoError: it says that the work failed, or it ends without saying anything.
     """
-    with tempfile.TemporaryFile() as remarks, _started(job, program, remarks) as process:
-        assert process.stdout is not None  # noqa: S101 - _started pipes it
-        for line in process.stdout:
-            answer = _parse(line)
-            if "phase" in answer:
-                say(answer["phase"], answer["part"])
-            elif "error" in answer:
-                raise (UsageError if answer["exit_code"] == UsageError.exit_code else OidoError)(answer["error"])
-            elif "result" in answer:
-                return build(kind, answer["result"])
-        code = process.wait()
-        remarks.seek(0)
-        raise OidoError(f"{what} could not be measured: the process that did it {_end(code)}{_last(remarks)}")
-
-
-@contextmanager
-def _started(job: Job, program: tuple[str, ...], remarks: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    # As device.__main__ does for `oido run`, whose costs these are.
-    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    word = dumps(replace(job, started_s=time.monotonic()))
-    process = subprocess.Popen(  # noqa: S603 - no shell; the program is this one
-        [*program, word], stdout=subprocess.PIPE, stderr=remarks, env={**threads, **os.environ, "PYTHONPATH": path}
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    # One thread, as device.__main__ has it for `oido run`, whose costs these are.
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+    words = [*program, dumps(replace(job, started_s=time.monotonic()))]
+    with (
+        tempfile.TemporaryFile() as remarks,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=remarks, env=environment) as process,  # noqa: S603 - no shell; the program is this one
+    ):
+        assert process.stdout is not None  # noqa: S101 - it is piped
+        try:
+            for line in process.stdout:
+                answer = _parse(line)
+                if "phase" in answer:
+                    say(answer["phase"], answer["part"])
+                elif "error" in answer:
+                    raise (UsageError if answer["exit_code"] == UsageError.exit_code else OidoError)(
+                        answer["error"]
+                    )
+                elif "result" in answer:
+                    return build(kind, answer["result"])
+            end = _end(process.wait())
+        finally:
+            process.kill()
+        raise OidoError(f"{what} could not be measured: the process that did it {end}{_last(remarks)}")
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -96,5 +90,6 @@ def _end(code: int) -> str:
 
 def _last(remarks: IO[bytes]) -> str:
     """The last thing that it said on standard error."""
+    remarks.seek(0)
     lines = remarks.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1][:_LONGEST_REMARK]}" if lines else ""

@@ -30,8 +30,16 @@ def read_report(path: Path) -> Report:
 
 def compare(now: Report, before: Report, *, file: str) -> Comparison:
     """What changed: ratios for every model that is in both, and whatever else is not the same."""
-    earlier = _all(before)
-    ratios = {name: _ratios(model, earlier[name]) for name, model in _all(now).items() if name in earlier}
+    earlier = {name: measures(model) for name, model in _all(before).items()}
+    ratios = {
+        name: {
+            measure: value / earlier[name][measure]
+            for measure, value in measures(model).items()
+            if earlier[name].get(measure, 0.0) > 0
+        }
+        for name, model in _all(now).items()
+        if name in earlier
+    }
     return Comparison(file=file, warnings=tuple(_differences(now, before)), ratios=ratios)
 
 
@@ -64,37 +72,29 @@ def _all(report: Report) -> Mapping[str, ModelReport]:
     return found
 
 
-def _ratios(now: ModelReport, before: ModelReport) -> dict[str, float]:
-    earlier = measures(before)
-    return {
-        measure: value / earlier[measure]
-        for measure, value in measures(now).items()
-        if earlier.get(measure, 0.0) > 0
-    }
-
-
 def _differences(now: Report, before: Report) -> Iterator[str]:
     """A sentence for each thing that may explain a difference."""
-    for what in ("cpu", "board", "cores", "architecture", "system"):
-        yield from _difference(what, getattr(now.machine, what), getattr(before.machine, what))
-    for library in sorted({*now.machine.versions, *before.machine.versions}):
-        yield from _difference(
-            f"version of {library}", now.machine.versions.get(library), before.machine.versions.get(library)
-        )
-    for what in ("threads", "seconds", "live_s", "rate_hz"):
-        yield from _difference(what, getattr(now.settings, what), getattr(before.settings, what))
-    yield from _difference("governor", now.after.governor, before.after.governor)
-    yield from _difference("throttling", now.after.throttling, before.after.throttling)
-    ours, theirs = _all(now), _all(before)
-    for name in sorted({*ours, *theirs}):
-        if name not in ours or name not in theirs:
-            yield f"{name} is in {'this report' if name in ours else 'the earlier report'} alone"
-            continue
-        for what in ("kind", "runtime", "front_end", "sha256", "embedder_sha256"):
-            yield from _difference(f"{what} of {name}", getattr(ours[name], what), getattr(theirs[name], what))
+    yield from _changed(now.machine, before.machine, "cpu", "board", "cores", "architecture", "system")
+    ours, theirs = now.machine.versions, before.machine.versions
+    for library in sorted({*ours, *theirs}):
+        yield from _sentence(f"version of {library}", ours.get(library), theirs.get(library))
+    yield from _changed(now.settings, before.settings, "threads", "seconds", "live_s", "rate_hz")
+    yield from _changed(now.after, before.after, "governor", "throttling")
+    models, earlier = _all(now), _all(before)
+    for name in sorted({*models, *earlier}):
+        if name in models and name in earlier:
+            keys = ("kind", "runtime", "front_end", "sha256", "embedder_sha256")
+            yield from _changed(models[name], earlier[name], *keys, of=f" of {name}")
+        else:
+            yield f"{name} is in {'this report' if name in models else 'the earlier report'} alone"
 
 
-def _difference(what: str, now: object, before: object) -> Iterator[str]:
+def _changed(now: object, before: object, *keys: str, of: str = "") -> Iterator[str]:
+    for key in keys:
+        yield from _sentence(key + of, getattr(now, key), getattr(before, key))
+
+
+def _sentence(what: str, now: object, before: object) -> Iterator[str]:
     if now != before:
         yield f"{what} is {_shown(now)} and was {_shown(before)}"
 

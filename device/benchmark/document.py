@@ -18,7 +18,8 @@ Kind = TypeVar("Kind")
 
 def dumps(value: "DataclassInstance", *, indent: int | None = None) -> str:
     """A dataclass as JSON, numbers rounded to what was measured of them."""
-    return json.dumps(_rounded(asdict(value)), indent=indent, ensure_ascii=False)
+    document = json.loads(json.dumps(asdict(value)), parse_float=lambda text: round(float(text), _DIGITS))
+    return json.dumps(document, indent=indent, ensure_ascii=False)
 
 
 def loads(kind: type[Kind], text: str | bytes) -> Kind:
@@ -40,16 +41,6 @@ def build(kind: type[Kind], document: Any) -> Kind:
     return built
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, _DIGITS)
-    if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
-
-
 def _build(hint: Any, value: Any, where: str) -> Any:
     origin, inside = get_origin(hint), get_args(hint)
     if origin in (types.UnionType, Union):
@@ -60,27 +51,21 @@ def _build(hint: Any, value: Any, where: str) -> Any:
     if origin is Mapping:
         items = _expect(dict, value, where).items()
         return {key: _build(inside[1], each, f"{where}.{key}") for key, each in items}
-    if is_dataclass(hint):
-        return _dataclass(hint, value, where)
-    return _plain(hint, value, where)
-
-
-def _plain(hint: Any, value: Any, where: str) -> Any:
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise ValueError(f"{where} is {_shown(value)}, not one of {', '.join(get_args(hint))}")
+    if origin is Literal:
+        if value not in inside:
+            raise ValueError(f"{where} is {_shown(value)}, not one of {', '.join(inside)}")
         return value
+    if is_dataclass(hint):
+        return _dataclass(hint, _expect(dict, value, where), where)
     if hint is float:
-        number = float(_expect((int, float), value, where))
-        if not math.isfinite(number):
+        value = float(_expect((int, float), value, where))
+        if not math.isfinite(value):
             raise ValueError(f"{where} is not a finite number")
-        return number
     return _expect(hint, value, where)
 
 
-def _dataclass(kind: Any, value: Any, where: str) -> Any:
+def _dataclass(kind: Any, document: Mapping[str, Any], where: str) -> Any:
     hints = get_type_hints(kind)
-    document = _expect(dict, value, where)
     wanted = [entry.name for entry in fields(kind)]
     odd = sorted(set(wanted) ^ set(document))
     if odd:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from device.benchmark.results import ModelReport
+from device.benchmark.results import ModelReport, Settings
 from device.configuration.settings import Runtime
 
 
@@ -12,24 +12,21 @@ class Job:
     """One piece of work for `probe`."""
 
     task: Literal["prepare", "model", "yamnet", "imports"]
-    started_s: float = 0.0
-    """time.monotonic() just before the process was started."""
+    settings: Settings
     models: tuple[str, ...] = ()
-    """prepare: which are wanted, all where empty; model: the one."""
+    """Names, or paths of sidecars. prepare: those that are wanted, all where empty; model: the one."""
     directory: str | None = None
     """`[model] directory`."""
     runtime: Runtime = "auto"
     """`[model] runtime`."""
-    threads: int = 1
-    seconds: float = 0.0
-    live_s: float = 0.0
-    rate_hz: int = 0
-    tape: str = ""
-    """The prepared sound: written by prepare, read by the others."""
     yamnet: str | None = None
-    """Its file; prepare: the one asked for, None to look for it."""
+    """Its file; prepare: None to look for it where models are."""
+    tape: str = ""
+    """The prepared sound: written by prepare, read by model and yamnet."""
     modules: tuple[str, ...] = ()
     """imports: what to import, in this order."""
+    started_s: float = 0.0
+    """time.monotonic() just before the process was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What this is measured on: read from /proc, /sys and the Pi's firmware; None where they do not say."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import device
 from device.benchmark.results import Conditions, Machine
-from device.monitoring.host import hardware
+from device.monitoring.host import cpu_temperature_c, hardware, installed_version, read_number, read_text
 
 LIBRARIES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "soxr")
 
@@ -44,13 +43,18 @@ def read_machine(root: Path = Path("/")) -> Machine:
     Args:
         root: of the file system that is read.
     """
+    versions = {library: installed_version(library) for library in LIBRARIES}
     return Machine(
         cpu=_cpu(root / "proc/cpuinfo") or platform.processor() or platform.machine(),
         board=hardware(),
         cores=os.cpu_count() or 1,
         architecture=f"{platform.machine()}, {8 * struct.calcsize('P')}-bit",
         system=f"{platform.system()} {platform.release()}",
-        versions={"oido": device.__version__, "python": platform.python_version(), **_libraries()},
+        versions={
+            "oido": device.__version__,
+            "python": platform.python_version(),
+            **{library: version for library, version in versions.items() if version},
+        },
     )
 
 
@@ -76,16 +80,13 @@ def read_conditions(root: Path = Path("/"), *, firmware: Callable[[], str | None
         firmware: asked about throttling where the kernel does not tell.
     """
     frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
-    khz, millidegrees = (
-        _number(frequency / "scaling_cur_freq"),
-        _number(root / "sys/class/thermal/thermal_zone0/temp"),
-    )
-    stated = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled") or firmware() or ""
+    khz = read_number(frequency / "scaling_cur_freq")
+    stated = read_text(root / "sys/devices/platform/soc/soc:firmware/get_throttled") or firmware() or ""
     bits = re.search(r"(?:^|=0x)([0-9a-fA-F]+)\s*$", stated)
     return Conditions(
-        governor=_text(frequency / "scaling_governor"),
+        governor=read_text(frequency / "scaling_governor"),
         frequency_mhz=None if khz is None else khz / 1000,
-        temperature_c=None if millidegrees is None else millidegrees / 1000,
+        temperature_c=cpu_temperature_c(root),
         throttling=throttling_flags(int(bits[1], 16)) if bits else None,
         load_average=os.getloadavg()[0],
     )
@@ -99,31 +100,7 @@ def throttling_flags(bits: int) -> tuple[str, ...]:
 
 
 def _cpu(path: Path) -> str | None:
-    lines = (_text(path) or "").splitlines()
+    lines = (read_text(path) or "").splitlines()
     fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     part = fields.get("CPU part", "").lower()
     return _ARM_PARTS.get(part) or fields.get("model name") or (f"ARM part {part}" if part else None)
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(_text(path) or "")
-    except ValueError:
-        return None

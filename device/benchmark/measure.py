@@ -3,16 +3,17 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from typing import Self
 
 from device.benchmark.costs import Cost, cost_of, ratio_of, spread, spread_of_stages
 from device.benchmark.job import Job, Measured
-from device.benchmark.memory import read_memory
-from device.benchmark.results import ModelReport, Ratio
+from device.benchmark.results import Ratio
 from device.benchmark.stages import Stopwatch
-from device.benchmark.subjects import PipelineSubject, Subject, YamnetSubject
+from device.benchmark.subjects import Subject, model_subject, yamnet_subject
 from device.benchmark.tape import READING, Tape
+from device.monitoring.host import read_memory
 
 Say = Callable[[str, float], None]
 """Told which phase this is, and which part of it is done, 0 to 1."""
@@ -29,20 +30,15 @@ _LOADS = 3
 class Course:
     """A subject on its tape: gives the cost of one answer after another."""
 
-    def __init__(self, job: Job, *, yamnet: bool) -> None:
-        self._job = job
-        self._yamnet = yamnet
+    def __init__(self, job: Job, make: Callable[[Job, Tape, Stopwatch], Subject]) -> None:
         self._watch = Stopwatch()
-        self.tape = Tape(Path(job.tape), rate_hz=job.rate_hz, watch=self._watch)
+        self.tape = Tape(Path(job.tape), rate_hz=job.settings.rate_hz, watch=self._watch)
+        self._load = partial(make, job, self.tape, self._watch)
         began = time.perf_counter()
         self.subject = self._load()
         self.load_ms = 1000 * (time.perf_counter() - began)
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Let go of the tape."""
         self.tape.close()
 
@@ -69,17 +65,6 @@ class Course:
         """What the answers to so much sound cost; at least one."""
         return [self.answer() for _ in range(max(1, round(seconds / self.subject.hop_s)))]
 
-    def _load(self) -> Subject:
-        job = self._job
-        if self._yamnet:
-            return YamnetSubject(
-                Path(job.yamnet or ""), self.tape, self._watch, runtime=job.runtime, threads=job.threads
-            )
-        (name,) = job.models
-        return PipelineSubject(
-            name, self.tape, self._watch, directory=job.directory, runtime=job.runtime, threads=job.threads
-        )
-
 
 def measure(job: Job, say: Say) -> Measured:
     """Load, first decision, memory, stages (beside YAMNet), live.
@@ -92,29 +77,21 @@ def measure(job: Job, say: Say) -> Measured:
         OidoError: the subject cannot be loaded or run.
     """
     say("loading", 0.0)
-    alone = job.task == "yamnet"
-    with Course(job, yamnet=alone) as course:
+    with ExitStack() as stack:
+        course = stack.enter_context(closing(Course(job, model_subject if job.models else yamnet_subject)))
         course.answer()
         first_decision_s = time.monotonic() - job.started_s
         subject = course.subject
         course.hear(max(SETTLE_S, subject.context_s))
         memory, modules = read_memory(), tuple(sys.modules)
         load_again_ms = min(course.load_again_ms() for _ in range(_LOADS))
-        if job.yamnet and not alone:
-            with Course(job, yamnet=True) as reference:
-                costs, ratio = _alternate(course, reference, job.seconds, say)
-        else:
-            costs, ratio = _alternate(course, None, job.seconds, say)
-        live_percent = _live_percent(course, job.live_s, say) if job.live_s else None
+        reference = None
+        if job.models and job.yamnet:
+            reference = stack.enter_context(closing(Course(job, yamnet_subject)))
+        costs, ratio = _alternate(course, reference, job.settings.seconds, say)
+        live_percent = _live_percent(course, job.settings.live_s, say) if job.settings.live_s else None
     whole = spread([cost.whole for cost in costs])
-    report = ModelReport(
-        name=subject.name,
-        kind=subject.kind,
-        sha256=subject.sha256,
-        embedder_sha256=subject.embedder_sha256,
-        runtime=subject.runtime,
-        front_end=subject.front_end,
-        hop_s=subject.hop_s,
+    report = subject.report(
         load_ms=course.load_ms,
         load_again_ms=load_again_ms,
         first_decision_s=first_decision_s,
@@ -135,19 +112,16 @@ def _alternate(
 ) -> tuple[list[Cost], Ratio | None]:
     """What the answers to so much sound cost; and the ratio to YAMNet's, each of them first every other time."""
     turns = max(1, round(seconds / ALTERNATION_S))
-    piece_s = min(seconds, ALTERNATION_S)
+    courses = [course] if reference is None else [course, reference]
     if reference is not None:
         reference.hear(ALTERNATION_S)  # its first calls are slow
-    pairs: list[tuple[list[Cost], list[Cost]]] = []
+    heard: list[dict[Course, list[Cost]]] = []
     for turn in range(turns):
         say("timing", turn / turns)
-        theirs = reference.hear(piece_s) if reference is not None and turn % 2 else []
-        ours = course.hear(piece_s)
-        if reference is not None and not turn % 2:
-            theirs = reference.hear(piece_s)
-        pairs.append((ours, theirs))
-    costs = [cost for ours, _ in pairs for cost in ours]
-    return costs, None if reference is None else ratio_of(pairs)
+        heard.append({each: each.hear(min(seconds, ALTERNATION_S)) for each in courses})
+        courses.reverse()
+    costs = [cost for each in heard for cost in each[course]]
+    return costs, None if reference is None else ratio_of([(each[course], each[reference]) for each in heard])
 
 
 def _live_percent(course: Course, seconds: float, say: Say) -> float:

@@ -9,14 +9,15 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from device.benchmark.document import loads
 from device.benchmark.job import Job
-from device.benchmark.memory import read_memory
 from device.daemon.memory import keep_buffers
 from device.errors import OidoError
+from device.monitoring.host import read_memory
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -43,30 +44,23 @@ def main(words: list[str]) -> int:
 
 
 def work(job: Job, say: Callable[[str, float], None]) -> "DataclassInstance":
-    """Do a job, in this process.
+    """Do a job, in this process, which imports only what this job needs.
 
     Raises:
         OidoError: what it needs is not there, or cannot be used.
     """
     if job.task == "imports":
-        return imports(job)
+        for name in job.modules:
+            with suppress(ImportError):  # some extensions go by names of their own making
+                importlib.import_module(name)
+        return read_memory()
     if job.task == "prepare":
-        from device.benchmark.preparation import prepare  # noqa: PLC0415 - each process imports what it needs
+        from device.benchmark.subjects import prepare  # noqa: PLC0415 - see above
 
         return prepare(job)
-    from device.benchmark.measure import measure  # noqa: PLC0415 - the same
+    from device.benchmark.measure import measure  # noqa: PLC0415 - see above
 
     return measure(job, say)
-
-
-def imports(job: Job) -> "DataclassInstance":
-    """Import what another process had imported, and see what memory that takes."""
-    for name in job.modules:
-        try:
-            importlib.import_module(name)
-        except ImportError:  # it goes by a name of its own making, as some extensions do
-            continue
-    return read_memory()
 
 
 if __name__ == "__main__":

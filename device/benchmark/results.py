@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from device.monitoring.host import Memory
+
 SCHEMA_VERSION = 1
+
+REFERENCE = "reference"
+"""The kind of YAMNet."""
 
 STAGES = ("resample", "log_mel", "features", "embedder", "head", "decision", "yamnet", "other")
 """In the order in which sound goes through them:
@@ -28,18 +33,6 @@ class Spread:
     p95: float
     p99: float
     min: float
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Of one process, in units of 2**20 bytes; None where the kernel does not tell."""
-
-    peak_rss_mb: float
-    """The most that was ever resident."""
-    rss_mb: float
-    """Resident at the end."""
-    pss_mb: float | None
-    """The same, but a page that n processes share counts as 1/n."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ class ModelReport:
 
     name: str
     kind: str
-    """As its description says; `reference` for YAMNet."""
+    """As its description says, or REFERENCE."""
     sha256: str
     """Of its file."""
     embedder_sha256: str | None

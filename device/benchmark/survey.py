@@ -2,40 +2,26 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from device.benchmark.children import run
 from device.benchmark.job import Job, Measured, Prepared
 from device.benchmark.machine import read_conditions, read_machine
-from device.benchmark.results import SCHEMA_VERSION, Above, Memory, ModelReport, Report, Settings
-from device.configuration.settings import Runtime
+from device.benchmark.results import REFERENCE, SCHEMA_VERSION, Above, ModelReport, Report
 from device.errors import OidoError, UsageError
+from device.monitoring.host import Memory
 
 Show = Callable[[str, float], None]
 """Told what is being done, and which part of it is done, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to measure, and how."""
-
-    settings: Settings
-    models: tuple[str, ...] = ()
-    """Names, or paths of sidecars; none: all that are installed."""
-    directory: str | None = None
-    """`[model] directory`."""
-    runtime: Runtime = "auto"
-    yamnet: Path | None = None
-    """None: look for it where models are."""
-
-
-def survey(wanted: Wanted, *, show: Show, failed: Callable[[OidoError], None]) -> Report:
+def survey(wanted: Job, *, show: Show, failed: Callable[[OidoError], None]) -> Report:
     """Measure everything.
 
     Args:
-        wanted: what, and how.
+        wanted: of the task `prepare`: which models, and how.
         show: told how far it is.
         failed: told of each model that cannot be measured; the others are all the same.
 
@@ -44,29 +30,18 @@ def survey(wanted: Wanted, *, show: Show, failed: Callable[[OidoError], None]) -
         OidoError: nothing can be measured here.
     """
     machine, before = read_machine(), read_conditions()
+    reports: list[ModelReport] = []
+    imports: dict[frozenset[str], Memory] = {}
     with tempfile.TemporaryDirectory(prefix="oido-benchmark-") as folder:
-        job = Job(
-            task="prepare",
-            models=wanted.models,
-            directory=wanted.directory,
-            runtime=wanted.runtime,
-            threads=wanted.settings.threads,
-            seconds=wanted.settings.seconds,
-            live_s=wanted.settings.live_s,
-            rate_hz=wanted.settings.rate_hz,
-            tape=str(Path(folder) / "tape"),
-            yamnet=None if wanted.yamnet is None else str(wanted.yamnet),
-        )
-        prepared = run(job, Prepared, what="the sound", say=lambda _phase, _part: None)
+        job = replace(wanted, tape=str(Path(folder) / "tape"))
+        prepared = run(job, Prepared, what="the sound")
         job = replace(job, yamnet=prepared.yamnet)
         subjects = [replace(job, task="model", models=(path,)) for path in prepared.models]
         if prepared.yamnet:
             subjects.append(replace(job, task="yamnet", models=()))
-        imports: dict[frozenset[str], Memory] = {}
-        reports: dict[str, list[ModelReport]] = {"model": [], "yamnet": []}
         for subject in subjects:
             try:
-                reports[subject.task].append(_measure(subject, imports, show))
+                reports.append(_measure(subject, imports, show))
             except UsageError:
                 raise
             except OidoError as error:
@@ -78,8 +53,8 @@ def survey(wanted: Wanted, *, show: Show, failed: Callable[[OidoError], None]) -
         before=before,
         after=read_conditions(),
         settings=wanted.settings,
-        models=tuple(reports["model"]),
-        yamnet=next(iter(reports["yamnet"]), None),
+        models=tuple(report for report in reports if report.kind != REFERENCE),
+        yamnet=next((report for report in reports if report.kind == REFERENCE), None),
     )
 
 
@@ -90,8 +65,7 @@ def _measure(job: Job, imports: dict[frozenset[str], Memory], show: Show) -> Mod
     modules = frozenset(measured.modules)
     if modules not in imports:
         show(f"{name}: imports", 0.0)
-        work = replace(job, task="imports", modules=measured.modules)
-        imports[modules] = run(work, Memory, what="the imports", say=lambda _phase, _part: None)
+        imports[modules] = run(replace(job, task="imports", modules=measured.modules), Memory, what="the imports")
     alone, memory = imports[modules], measured.report.memory
     pss = None if memory.pss_mb is None or alone.pss_mb is None else memory.pss_mb - alone.pss_mb
     return replace(measured.report, above_imports=Above(memory.rss_mb - alone.rss_mb, pss))

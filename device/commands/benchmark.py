@@ -9,8 +9,9 @@ from typing import get_args
 
 from device.benchmark.difference import compare, read_report
 from device.benchmark.document import dumps
+from device.benchmark.job import Job
 from device.benchmark.results import Settings
-from device.benchmark.survey import Wanted, survey
+from device.benchmark.survey import survey
 from device.benchmark.table import table
 from device.commands.options import add_config
 from device.commands.progress_bar import Progress
@@ -58,7 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--yamnet",
-        type=Path,
         metavar="FILE",
         help="Google's YAMNet TFLite, the reference (default: yamnet.tflite where models are, if there)",
     )
@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     earlier = None if arguments.compare is None else read_report(arguments.compare)
     model = load(arguments.config).model
-    wanted = Wanted(
+    wanted = Job(
+        task="prepare",
         settings=settings,
         models=tuple(arguments.model),
         directory=model.directory,

@@ -11,10 +11,10 @@ from statistics import median
 
 import numpy as np
 
-from device.benchmark.memory import read_memory
 from device.hearing.models.runtimes import open_runtime
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES, PATCH_SAMPLES
 from device.hearing.statistics.pooling import mean_std
+from device.monitoring.host import read_memory
 from device.sound import SAMPLE_RATE, FloatArray
 from export.embeddings.feature import Feature, opened
 from export.errors import ExportError

@@ -89,14 +89,16 @@ class House:
         while not (self._go.wait(0.1) or self.ended.is_set()):
             pass
         self._watch.start()
-        if not self.ended.is_set():
-            for device in self.devices:
-                device.start()
-            self._hear()
-        self.ended.set()
-        with ThreadPoolExecutor(LEAVING_TOGETHER, thread_name_prefix="goodbye") as pool:
-            list(pool.map(Device.close, self.devices))
-        self._watch.join()
+        try:
+            if not self.ended.is_set():
+                for device in self.devices:
+                    device.start()
+                self._hear()
+        finally:
+            self.ended.set()
+            with ThreadPoolExecutor(LEAVING_TOGETHER, thread_name_prefix="goodbye") as pool:
+                list(pool.map(Device.close, self.devices))
+            self._watch.join()
         if self._report:
             self._write_report()
 

@@ -45,13 +45,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "integratio
 import numpy as np
 import pytest
 from broker import Mosquitto, brokers
+from children import end, must_run
 from pulse import sound_server
 from subscriber import Subscriber, subscribers
 from waiting import eventually
 
-from device.benchmark.memory import read_memory
-from device.benchmark.results import Memory
 from device.configuration.settings import ModelConfig
+from device.monitoring.host import Memory, read_memory
 from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
 
@@ -178,9 +178,8 @@ class Daemon:
             try:
                 yield process
             finally:
-                process.terminate()
                 stopping.set()
-                process.wait()
+                end(process)  # which ends a write that hangs in the feeder
                 feeder.join()
 
     def log(self) -> str:
@@ -202,8 +201,8 @@ class Daemon:
 
 def libraries(daemon: Daemon, environment: Mapping[str, str]) -> list[str]:
     """What the daemon imports, in its order."""
-    with daemon.running("-X", "importtime", environment=environment):
-        time.sleep(IMPORTED_S)
+    with daemon.running("-X", "importtime", environment=environment) as process:
+        must_run(process, seconds=IMPORTED_S)
     names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", daemon.log(), re.MULTILINE)
     return [name for name in names if name not in ("site", "sitecustomize")]
 
@@ -217,8 +216,13 @@ def first_decision_s(daemon: Daemon, heard: Subscriber) -> float:
     """From exec to the first state with a score."""
     before = len(heard.received)
     began = time.monotonic()
-    with daemon.running(live=False):
-        if not eventually(lambda: any(decided(payload) for _, payload, _ in heard.received[before:])):
+    with daemon.running(live=False) as process:
+
+        def has_decided() -> bool:
+            must_run(process, seconds=0)
+            return any(decided(payload) for _, payload, _ in heard.received[before:])
+
+        if not eventually(has_decided):
             raise SystemExit(f"it decided nothing: {daemon.log()[-500:]}")
         return time.monotonic() - began
 
@@ -231,7 +235,7 @@ def weigh(
     foreign = [module for module in modules if module.partition(".")[0] != "device"]
     before = len(heard.received)
     with daemon.running(environment=environment) as process:
-        time.sleep(seconds)
+        must_run(process, seconds=seconds)
         # All three at the same time: what they share with each other and with others counts alike in each.
         with (
             importing(*foreign, environment=environment) as theirs,
