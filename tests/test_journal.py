@@ -318,14 +318,10 @@ def test_a_listener_notes_how_far_music_was_heard(tmp_path: Path) -> None:
     notes, publisher = LastHeard(tmp_path / "run", node="attic", every_s=0), RecordingPublisher()
     listener = Listener(
         SourceConfig(name="bar", kind="file", path="x"),
+        config=Config(node=NodeConfig(name="attic"), decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0)),
         open_source=lambda: FakeSource(blocks_of(noise(9.6))),
         model=fake_model([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1]),
-        decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
-        mode="balanced",
-        topics=TOPICS,
         publisher=publisher,
-        state_interval_s=5.0,
-        telemetry_interval_s=60.0,
         origin=STARTED,
         journal=Journal(last_heard=notes),
     )

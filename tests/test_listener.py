@@ -15,12 +15,18 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, fake_model, given, noise
 from network_fakes import fake_embedder, fake_segment_model
 
-from device.configuration.settings import DecisionConfig, SourceConfig, SourceKind
+from device.configuration.settings import (
+    Config,
+    DecisionConfig,
+    MqttConfig,
+    NodeConfig,
+    SourceConfig,
+    SourceKind,
+)
 from device.daemon.listener import Listener
 from device.errors import ModelError, SourceError, SourceLost
 from device.hearing.models.loading import Model
 from device.hearing.rules import rules
-from device.publishing.message import Topics
 from device.sources.backoff import Backoff
 from device.sources.base import Source
 
@@ -70,14 +76,10 @@ def listening(
     publisher = RecordingPublisher()
     listener = Listener(
         SourceConfig(name="mic", kind=kind, path="x", url="x"),
+        config=Config(node=NodeConfig(name="attic"), mqtt=MqttConfig(telemetry_interval_s=1.0)),
         open_source=open_source,
         model=model or fake_model([0.8]),
-        decision=DecisionConfig(),
-        mode="balanced",
-        topics=Topics("oido", "attic"),
         publisher=publisher,
-        state_interval_s=5.0,
-        telemetry_interval_s=1.0,
         origin=origin,
         backoff=Backoff(first_s=0.001, longest_s=0.001),
         change_model=change_model,
@@ -204,14 +206,10 @@ def test_stopping_ends_the_wait_for_a_lost_source() -> None:
     """Nobody waits for a backoff of a minute."""
     listener = Listener(
         SourceConfig(),
+        config=Config(),
         open_source=lambda: FakeSource(failures=[SourceLost("gone")]),
         model=fake_model(),
-        decision=DecisionConfig(),
-        mode="balanced",
-        topics=Topics("oido", "attic"),
         publisher=(publisher := RecordingPublisher()),
-        state_interval_s=5.0,
-        telemetry_interval_s=60.0,
         backoff=Backoff(first_s=3600, longest_s=3600),
     )
     listener.start()

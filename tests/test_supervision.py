@@ -13,14 +13,13 @@ from hearing_fakes import RecordingPublisher, fake_model, noise
 from network_fakes import TINY_MODELS, needs_tflite
 from supervised import Hang, HangingPublisher, HangingSource, hanging_model
 
-from device.configuration.settings import DecisionConfig, SourceConfig, SourceKind
+from device.configuration.settings import Config, DecisionConfig, MqttConfig, SourceConfig, SourceKind
 from device.daemon.listener import Listener
 from device.daemon.listeners import Listeners
 from device.daemon.liveness import MARGIN_S
 from device.errors import SourceLost
 from device.hearing.decision import Music
 from device.hearing.models.loading import Model, load_model
-from device.publishing.message import Topics
 from device.sources.backoff import Backoff
 from device.sources.base import Source
 
@@ -40,14 +39,10 @@ def listener_of(
     """One that hears music in everything."""
     return Listener(
         SourceConfig(name="mic", kind=kind, path="x", url="x"),
+        config=Config(decision=DecisionConfig(min_on_s=0), mqtt=MqttConfig(state_interval_s=0.5)),
         open_source=open_source,
         model=model or fake_model([0.8]),
-        decision=DecisionConfig(min_on_s=0),
-        mode="balanced",
-        topics=Topics("oido", "attic"),
         publisher=publisher,
-        state_interval_s=0.5,
-        telemetry_interval_s=60.0,
         origin=0.0,
         backoff=backoff or Backoff(first_s=3600, longest_s=3600),
     )

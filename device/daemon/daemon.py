@@ -1,8 +1,7 @@
-"""`oido run`: a listener for every source, one publisher, supervision, and an orderly end.
+"""`oido run`: one listener per source, one publisher, supervision, and an orderly end.
 
-The main thread supervises. Five times a second it publishes who has fallen silent without saying so, feeds
-systemd's watchdog if everybody has done in time what it is there for, and obeys signals: SIGTERM and SIGINT end
-the daemon, SIGHUP reads the configuration again.
+The main thread supervises. Five times a second it publishes which sources cannot be heard, and feeds systemd's
+watchdog if no listener is late. SIGTERM and SIGINT end the daemon, SIGHUP reads the configuration again.
 """
 
 import logging
@@ -38,7 +37,7 @@ from device.storage.state import State
 _log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-"""How often the listeners, the end of a recording and the reader of standard output are looked after."""
+"""How often listeners and publisher are checked."""
 
 OpenSource = Callable[[SourceConfig], Source]
 ReadConfig = Callable[[], Config]
@@ -60,10 +59,10 @@ def run(
         config: all settings.
         open_source: makes a source of its section.
         origin: when sample zero was, for recordings; None: now.
-        drain_s: after the last recording, how long the broker may take to acknowledge what was said.
-        publisher: instead of the one that the configuration names; already started, and left open.
-        reread: what SIGHUP makes of the configuration; None: SIGHUP does what it did before.
-        notifier: tells systemd; None: as the environment says.
+        drain_s: after the last recording, how long the broker may take to acknowledge everything.
+        publisher: instead of the one that the configuration names; then no state is kept.
+        reread: reads the configuration again at SIGHUP; None: SIGHUP does what it did before.
+        notifier: tells systemd; None: the one of the environment.
 
     Returns:
         The exit code.
@@ -78,7 +77,7 @@ def run(
 
 
 class _Daemon:
-    """What runs, and how it is changed while it does. Leaving its context ends what it owns."""
+    """What runs, and how that is changed meanwhile. Leaving the context closes everything."""
 
     def __init__(
         self,
@@ -97,12 +96,12 @@ class _Daemon:
         self._listeners = Listeners()
         self._started = time.time()
         self._trouble = ""
-        """Why the last reload was refused."""
-        self._changing = threading.Lock()  # held while the configuration or the model is exchanged
+        """Why the latest reload was refused."""
+        self._changing = threading.Lock()  # held while the configuration or the model changes
         self._discovered: set[str] = set()
-        """Topics at which Home Assistant was told of a source."""
+        """The discovery topics of this device."""
         self._model = configured_model(config.model)
-        # A replay says what it hears and leaves no trace: what waits here is the live daemon's.
+        # A replay keeps no state: the state directory belongs to the live daemon.
         self._state = State(config) if given is None and origin is None else None
         self._publisher = self._make_publisher(config)
         self._metrics = ExitStack()
@@ -113,7 +112,7 @@ class _Daemon:
 
     def __exit__(self, *_: object) -> None:
         self._metrics.close()
-        self._leave_publisher()
+        self._publisher.close()
         if self._state is not None:
             self._state.close()
         self._notifier.close()
@@ -121,7 +120,8 @@ class _Daemon:
     def run(self, *, drain_s: float, reread: ReadConfig | None) -> int:
         """Start everything, supervise it, and end it in order; the exit code."""
         with signals(reload=reread is not None) as asked:
-            self._begin_to_publish()
+            self._publisher.start()
+            self._introduce()
             self._serve_metrics()
             self._listeners.start([self._listener(source) for source in self._config.source])
             self._notifier.ready()
@@ -141,7 +141,7 @@ class _Daemon:
         return self._exit_code()
 
     def _look_after(self) -> None:
-        """Publish who has fallen silent; feed the watchdog only if nobody hangs."""
+        """Publish which sources cannot be heard; feed the watchdog if no listener is late."""
         if self._listeners.guard(time.monotonic()):
             self._notifier.alive()
         waiting = self._publisher.queued_events
@@ -154,7 +154,7 @@ class _Daemon:
         self._settling.look()
 
     def _reload(self, reread: ReadConfig) -> None:
-        """Take a new configuration, or keep the old one and say why."""
+        """Change to the new configuration, or keep the old one and log why."""
         self._notifier.reloading()
         try:
             with self._changing:
@@ -181,25 +181,20 @@ class _Daemon:
         gone = {source.name for source in self._config.source} - {source.name for source in config.source}
         self._listeners.stop(change.stop)
         self._listeners.forget(gone)
-        if publisher is not None:
-            self._leave_publisher()
-            self._publisher = publisher
         self._config, self._model = config, model
         if publisher is not None:
-            self._begin_to_publish()
-        elif change.model or change.start or gone:
+            self._publisher.close()
+            self._publisher = publisher
+            publisher.start()
+        if publisher is not None or change.model or change.start or gone:
             self._introduce()
         if change.metrics:
             self._serve_metrics()
         self._listeners.start([self._listener(source) for source in config.source if source.name in change.start])
         self._settling.begin()
 
-    @property
-    def _topics(self) -> Topics:
-        return _topics(self._config)
-
     def _make_publisher(self, config: Config) -> Publisher:
-        """The configured way out, not yet started: the broker, or standard output where there is none.
+        """The publisher to start next: to the broker, or to standard output if there is none.
 
         Raises:
             OidoError: the broker's settings are unusable.
@@ -220,15 +215,10 @@ class _Daemon:
             )
         return StdoutPublisher(sys.stdout)
 
-    def _begin_to_publish(self) -> None:
-        if self._publisher is not self._given:
-            self._publisher.start()
-        self._introduce()
-
     def _introduce(self) -> None:
-        """Say what the device is, and to Home Assistant which sources it has, and which it no longer has."""
+        """Publish what the device is, and tell Home Assistant which sources it has, and which are gone."""
         info = _info(self._model)
-        self._publisher.publish(info_message(self._topics, info))
+        self._publisher.publish(info_message(_topics(self._config), info))
         before, self._discovered = self._discovered, set()
         for message in discoveries(self._config, info):
             self._publisher.publish(message)
@@ -236,23 +226,19 @@ class _Daemon:
         for topic in before - self._discovered:
             self._publisher.publish(forgetting_message(topic))
 
-    def _leave_publisher(self) -> None:
-        if self._publisher is not self._given:
-            self._publisher.close()
-
     def _on_command(self, source: str, payload: bytes) -> None:
         if not self._listeners.command(source, payload):
             _log.warning("ignored a command for %r: there is no such source here", source)
 
     def _change_model(self, name: str) -> Model:
-        """Let another model hear at every source; in the thread of the listener that was commanded.
+        """Change the model of every source; called in the thread of the listener that has the command.
 
         Raises:
-            ModelError: there is no such model, or it cannot be used; the old one goes on.
+            ModelError: there is no such model, or it cannot be used; the old one stays.
         """
         model = installed_model(name, self._config.model)
         try_model(model)
-        # Not waited for: a reload may just be waiting for this very listener to end.
+        # Without waiting: a reload may be waiting for this very listener to end.
         if not self._changing.acquire(blocking=False):
             raise ModelError("the configuration is just being changed; try again")
         try:
@@ -266,17 +252,12 @@ class _Daemon:
         return model
 
     def _listener(self, source: SourceConfig) -> Listener:
-        config = self._config
         return Listener(
             source,
+            config=self._config,
             open_source=lambda: self._open_source(source),
             model=self._model,
-            decision=config.decision,
-            mode=config.model.mode,
-            topics=self._topics,
             publisher=self._publisher,
-            state_interval_s=config.mqtt.state_interval_s,
-            telemetry_interval_s=config.mqtt.telemetry_interval_s,
             origin=self._origin,
             counts=self._listeners.counts(source),
             paused=self._listeners.paused(source),
@@ -285,12 +266,12 @@ class _Daemon:
         )
 
     def _serve_metrics(self) -> None:
-        """Serve figures where the configuration asks for them; a port that is taken is no reason to be deaf."""
+        """Serve metrics if the configuration asks for them. Listening goes on if their port is taken."""
         self._metrics.close()
         wanted = self._config.metrics
         if wanted.port is None:
             return
-        from device.monitoring.metrics_server import MetricsServer  # noqa: PLC0415 - 3 MB that only who asks for it pays
+        from device.monitoring.metrics_server import MetricsServer  # noqa: PLC0415 - it takes 3 MB
 
         try:
             self._metrics.enter_context(MetricsServer(wanted.host, wanted.port, page=self._page))
@@ -298,7 +279,7 @@ class _Daemon:
             _log.error("%s", error)
 
     def _page(self) -> str:
-        """The figures, in the thread of their server."""
+        """The metrics; called in their server's thread."""
         sidecar = self._model.sidecar
         return render(
             Figures(

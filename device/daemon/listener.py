@@ -1,17 +1,16 @@
-"""One source from morning to night: hears it, reports it, opens it again when it was lost, obeys commands."""
+"""Listens to one source: hears it, publishes that, opens it again when it is lost, and obeys commands."""
 
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from device.configuration.settings import DecisionConfig, LogLevel, Mode, SourceConfig
+from device.configuration.settings import Config, LogLevel, SourceConfig
 from device.daemon import liveness
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Music
+from device.hearing.decision import Decision, Music, Rules
 from device.hearing.models.loading import Model
 from device.hearing.rules import rules
 from device.monitoring.vitals import Counts, Vitals
@@ -29,38 +28,27 @@ from device.storage.journal import Journal
 _log = logging.getLogger(__name__)
 
 SETTLED_S = 5.0
-"""A source that was heard for so long was a success, and the next wait is the shortest again. A stream that breaks
-off at once, each time, is asked for ever more rarely."""
+"""After a source was heard for so long, the next wait is the shortest again. A stream that always breaks off at
+once is opened less and less often."""
 
 _SPEAKING_S = 0.3
-"""How long the daemon waits for a listener that is just publishing. One that hangs there starves the watchdog."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Adoption:
-    """A model to go on with."""
-
-    model: Model
+"""How long the daemon waits for a listener that is publishing. One that hangs there starves the watchdog."""
 
 
 class Listener:
-    """Drives the pipeline for one source, in a thread named after it that it owns.
+    """Drives the pipeline for one source, in a thread that it owns and names after the source.
 
-    A recording or standard input ends; a microphone or stream that fails is opened again, later and later.
+    A recording or standard input ends. A microphone or stream that fails is opened again, after ever longer waits.
     """
 
     def __init__(
         self,
-        config: SourceConfig,
+        source: SourceConfig,
         *,
+        config: Config,
         open_source: Callable[[], Source],
         model: Model,
-        decision: DecisionConfig,
-        mode: Mode,
-        topics: Topics,
         publisher: Publisher,
-        state_interval_s: float,
-        telemetry_interval_s: float,
         origin: float | None = None,
         backoff: Backoff | None = None,
         counts: Counts | None = None,
@@ -71,81 +59,78 @@ class Listener:
         """Prepare; nothing is opened before `start`.
 
         Args:
-            config: the source's section.
+            source: the source's section.
+            config: all settings.
             open_source: makes the source, each time it is opened.
-            model: of any kind that `Classifier` knows.
-            decision: thresholds and durations.
-            mode: which of the model's thresholds to use at first.
-            topics: of the device.
-            publisher: who is told.
-            state_interval_s: the state is repeated so often.
-            telemetry_interval_s: telemetry is sent so often.
+            model: hears first.
+            publisher: of all messages.
             origin: when sample zero was, seconds since the epoch; None: now, each time the source is opened.
-            backoff: how long to wait before opening a lost source again.
+            backoff: how long to wait before a lost source is opened again.
             counts: go on from here; None: from zero.
-            paused: begin with the microphone let go, until a command resumes.
-            journal: told of what must outlive the process; None: nothing must.
+            paused: begin with the source closed, until a command resumes.
+            journal: keeps what must outlive the process; None: nothing is kept.
             change_model: replaces the model of the whole device by the installed one of that name, or raises
-                ModelError; called in this listener's thread. None: no command changes it.
+                ModelError; called in this listener's thread. None: commands cannot change the model.
         """
-        self.name = config.name
+        self.name = source.name
         self.error: OidoError | None = None
-        """Why the source ended, if it did not end well."""
+        """Why the source ended, if it failed."""
         self.liveness = liveness.opening(time.monotonic())
-        """What it does and when it must have done more: set by its own thread, read by any."""
+        """What it does, and by when it must have done more; set by its own thread, read by any."""
         self.counts = counts or Counts()
-        self._endless = config.kind in ("microphone", "stream")
-        self._live = config.kind != "file"
-        self._stall_s = config.stall_s
+        self._endless = source.kind in ("microphone", "stream")
+        self._live = source.kind != "file"
+        self._stall_s = source.stall_s
         self._open_source = open_source
         self._model = model
-        self._decision_config = decision
-        self._topics = topics
+        self._decision_config = config.decision
+        self._topics = Topics(config.mqtt.base_topic, config.node.name)
         self._publisher = publisher
         self._journal = journal or Journal()
-        self._flat_line_limit_s = config.flat_line_limit_s
-        self._vitals = Vitals(self.counts, telemetry_interval_s=telemetry_interval_s)
+        self._flat_line_limit_s = source.flat_line_limit_s
+        self._vitals = Vitals(self.counts, telemetry_interval_s=config.mqtt.telemetry_interval_s)
         self._origin = origin
-        self._backoff = backoff or Backoff(longest_s=config.retry_limit_s)
+        self._backoff = backoff or Backoff(longest_s=source.retry_limit_s)
         self._reporter = Reporter(
-            topics=topics,
-            source=config.name,
+            topics=self._topics,
+            source=source.name,
             model=model.sidecar.name,
-            mode=mode,
-            state_interval_s=state_interval_s,
+            mode=config.model.mode,
+            state_interval_s=config.mqtt.state_interval_s,
             origin=time.time() if origin is None else origin,
         )
-        self._speaking = threading.Lock()  # guards the reporter and the order of what it says
+        self._speaking = threading.Lock()  # guards the reporter and the order of its messages
         self._abandoned = False
         self._decision: Decision | None = None
         self._heard_since: float | None = None  # monotonic
         self._excuse = ""
-        """Why nothing is heard, as the log was last told."""
+        """Why nothing is heard, as it was last logged."""
         self._classifier: Classifier | None = None
         self._change_model = change_model
-        self._commands: queue.SimpleQueue[bytes | _Adoption | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[bytes | Model | None] = queue.SimpleQueue()
+        """`set` payloads, models to go on with, and None, which only wakes the thread."""
         self._stopping = threading.Event()
         self._paused = paused
         self._let_go = False
-        """Whether the source was closed for a pause, which may be over before it has ended."""
+        """Whether the source was closed for a pause. The pause may be over before the source has ended."""
         self._source: Source | None = None
-        # A daemon thread: a driver that hangs in a read cannot be interrupted and must not hold the exit.
-        self._thread = threading.Thread(target=self._run, name=f"listen {config.name}", daemon=True)
+        # A daemon thread: a driver that hangs in a read cannot be interrupted, and must not delay the exit.
+        self._thread = threading.Thread(target=self._run, name=f"listen {source.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to listen. Once only."""
         self._thread.start()
 
     def command(self, payload: bytes) -> None:
-        """Take a `set` payload, from any thread; it is obeyed and answered within a second."""
+        """Take a `set` payload, from any thread. It is obeyed and answered within a second."""
         self._commands.put(payload)
 
     def adopt(self, model: Model) -> None:
         """Go on with another model, from the next answer on; from any thread."""
-        self._commands.put(_Adoption(model))
+        self._commands.put(model)
 
     def stop(self) -> None:
-        """End soon, from any thread; what is open is closed and reported. Idempotent."""
+        """End soon, from any thread; music that is on is ended. Idempotent."""
         self._stopping.set()
         self._commands.put(None)
         source = self._source
@@ -159,7 +144,7 @@ class Listener:
 
     @property
     def crashed(self) -> bool:
-        """Whether it ended for a reason that opening the source again would not mend."""
+        """Whether it failed in a way that opening the source again would not mend."""
         return self.error is not None and not isinstance(self.error, SourceError)
 
     @property
@@ -174,14 +159,14 @@ class Listener:
 
     @property
     def said(self) -> tuple[Music, str] | None:
-        """State and reason as they were published last; None before the first time."""
+        """The latest state and its reason, as published; None before the first."""
         return self._reporter.said
 
     def guard(self, now: float) -> None:
-        """Publish that a live source is not heard if it has given no observation in time; from another thread.
+        """Publish that a live source cannot be heard, if its next answer is overdue; from another thread.
 
-        A read or an inference that hangs, or a thread that died, would otherwise leave the last state standing.
-        Music that was on is closed by its own thread when that goes on, or by `abandon`.
+        Otherwise the latest state would stay published when a read or an inference hangs, or the thread died.
+        Music that is on is ended by the listener's own thread when that goes on, or by `abandon`.
 
         Args:
             now: time.monotonic().
@@ -193,10 +178,10 @@ class Listener:
         self._say(lambda: self._reporter.silent("no audio"), timeout_s=_SPEAKING_S)
 
     def abandon(self) -> None:
-        """Close what its thread, which hangs, cannot close any more, and let that say nothing from now on.
+        """End the music for a thread that was stopped but hangs; from now on that thread publishes nothing.
 
-        For a listener that was stopped and does not end. Its decision is touched from here although it belongs to
-        the thread: that one has made no step since, and whatever it still makes of it is never published.
+        The decision belongs to that thread, but is safe to use here: the thread makes no step while it hangs, and
+        nothing that it decides later is published.
         """
         decision = self._decision
         step = decision.lose() if decision is not None else None
@@ -206,12 +191,12 @@ class Listener:
             return self._reporter.silent("no audio", step)
 
         self._say(last_words, timeout_s=_SPEAKING_S)
-        self._abandoned = True  # also where it hangs in publishing, and nothing more can be said
+        self._abandoned = True  # also if the thread hangs while publishing, and `_say` gave up
         self.liveness = liveness.ENDED
         _log.warning("%s: its source hangs; leaving it behind", self.name)
 
     def _say(self, messages: Callable[[], Iterable[Message]], *, timeout_s: float = -1) -> None:
-        """Publish what the reporter makes, in the order in which it makes it; the only way to it."""
+        """Publish the reporter's messages in their order. The reporter is used only through here."""
         if not self._speaking.acquire(timeout=timeout_s):
             return
         try:
@@ -223,7 +208,7 @@ class Listener:
             self._speaking.release()
 
     def _run(self) -> None:
-        """Body of the thread."""
+        """The thread."""
         try:
             self._say_silent("paused" if self._paused else "starting")
             while not self._stopping.is_set():
@@ -234,24 +219,23 @@ class Listener:
                     break
         except OidoError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - whatever it was, the daemon must end with it
-            # A dead thread in a live process would be a device that is deaf and says nothing.
+        except Exception as error:  # noqa: BLE001 - the daemon must end with it
+            # Otherwise the process would go on, deaf, and say nothing.
             _log.exception("listening to %s failed in an unforeseen way", self.name)
             self.error = OidoError(f"{self.name}: listening failed: {error!r}")
         self.liveness = liveness.ENDED
 
     def _listen_once(self) -> bool:
-        """Open the source and hear it to its end. False when there is nothing more to come."""
+        """Open the source and hear it to its end. False if there is nothing to hear after that."""
         self.liveness = liveness.opening(time.monotonic())
         self._vitals.opened()
-        decision = Decision(rules(self._decision_config, self._model, self._reporter.mode))
-        self._decision = decision
+        decision = self._decision = Decision(self._rules)
         self._heard_since = None
         origin = time.time() if self._origin is None else self._origin
         self._reporter.restarted(origin)
         self._let_go = False
         source = self._source = self._open_source()
-        if self._stopping.is_set():  # `stop` may have missed this one
+        if self._stopping.is_set():  # `stop` may have come before there was a source to close
             source.close()
         try:
             classifier = self._classifier = Classifier(self._model)
@@ -265,20 +249,20 @@ class Listener:
             for observation in observations:
                 self._observed(observation)
                 self._note(decision)
-                self._obey(wait_s=0, decision=decision)
+                self._obey(wait_s=0)
                 next_s = classifier.next_samples / SAMPLE_RATE
                 self.liveness = liveness.hearing(time.monotonic(), stall_s=self._stall_s, next_s=next_s)
         except SourceError as error:
             return self._lost(error, decision)
         except Exception:
-            # It ends the listener, but music that was on must not stay on for ever.
+            # The listener ends, but music must not stay on for ever.
             self._close(decision)
             raise
         finally:
             self._source = self._classifier = None
             source.close()
         if self._let_go:
-            # It may be over already, before the source had ended.
+            # The pause may be over already.
             self._say_silent("paused" if self._paused else "starting")
             return True
         if not self._endless or self._stopping.is_set():
@@ -286,7 +270,7 @@ class Listener:
         return self._lost(SourceError(f"{self.name}: the source has ended"), decision)
 
     def _lost(self, error: SourceError, decision: Decision) -> bool:
-        """Say that nothing is heard, and wait before trying again; False where trying again is no use."""
+        """Publish that nothing is heard, and wait before the next attempt. False if there is none."""
         self._close(decision)
         if self._let_go or self._stopping.is_set():
             return True
@@ -295,7 +279,7 @@ class Listener:
             return False
         self.counts.losses += 1
         wait_s = self._backoff.next_s()
-        # Once for each reason: a service without a microphone would fill the journal, and wear the card.
+        # Each reason is logged once: without a microphone the service would fill the journal and wear the SD card.
         if str(error) != self._excuse:
             self._excuse = str(error)
             _log.warning("%s; trying again in %.1f s, and so on until it is back", error, wait_s)
@@ -306,7 +290,7 @@ class Listener:
         return True
 
     def _close(self, decision: Decision) -> None:
-        """Say that nothing is heard any more, and that what was open has ended."""
+        """Publish that nothing is heard any more, and the end of music that was on."""
         step = decision.lose()
         self._say(lambda: self._reporter.silent("paused" if self._let_go else "no audio", step))
 
@@ -325,7 +309,7 @@ class Listener:
             self._publisher.publish(telemetry_message(self._topics, self.name, telemetry))
 
     def _note(self, decision: Decision) -> None:
-        """Let it be known how far the music that is on was heard, should this process be killed."""
+        """Note how far the music that is on was heard, in case this process is killed."""
         until = decision.heard_until
         playing = None if until is None else self._reporter.playing(until)
         if playing is not None:
@@ -334,23 +318,22 @@ class Listener:
     def _say_silent(self, reason: str) -> None:
         self._say(lambda: self._reporter.silent(reason))
 
-    def _obey(self, *, wait_s: float | None, decision: Decision | None = None) -> None:
-        """Carry out what was commanded; wait for a first command so long (None: until one comes)."""
-        block = wait_s is None or wait_s > 0
+    def _obey(self, *, wait_s: float) -> None:
+        """Carry out all commands that wait; wait at most so long for the first."""
         while True:
             try:
-                payload = self._commands.get(block, wait_s if block else None)
+                command = self._commands.get(wait_s > 0, wait_s)
             except queue.Empty:
                 return
-            if payload is None:  # only wakes this thread up
+            if command is None:
                 return
-            if isinstance(payload, _Adoption):
-                self._adopt(payload.model, decision)
+            if isinstance(command, bytes):
+                self._carry_out(command)
             else:
-                self._carry_out(payload, decision)
-            block = False
+                self._adopt(command)
+            wait_s = 0
 
-    def _carry_out(self, payload: bytes, decision: Decision | None) -> None:
+    def _carry_out(self, payload: bytes) -> None:
         try:
             command = parse_command(payload)
         except CommandError as error:
@@ -358,33 +341,32 @@ class Listener:
             self._respond(error.transaction, str(error))
             return
         try:
-            self._apply(command, decision)
+            self._apply(command)
         except ModelError as error:
             _log.warning("%s: the model stays as it is: %s", self.name, error)
             self._respond(command.transaction, str(error))
             return
         self._respond(command.transaction, None)
 
-    def _apply(self, command: Command, decision: Decision | None) -> None:
-        """Change what the command says, or nothing.
+    def _apply(self, command: Command) -> None:
+        """Change what the command says.
 
         Raises:
-            ModelError: there is no such model, or it cannot be used; nothing has changed then.
+            ModelError: there is no such model, or it cannot be used; nothing has changed.
         """
         if command.model is not None:
             if self._change_model is None:
                 raise ModelError("the model of this device cannot be changed by a command")
             self.liveness = liveness.opening(time.monotonic())  # sound waits in the source meanwhile
-            self._adopt(self._change_model(command.model), decision)
+            self._adopt(self._change_model(command.model))
         if command.log_level is not None:
             logging.getLogger().setLevel(command.log_level.upper())
         if command.mode is not None:
             self._reporter.mode = command.mode
-            self._rule(decision)
-            self._say(self._reporter.restated)
+            self._restate()
         if command.paused is not None and command.paused != self._paused:
             self._paused = command.paused
-            # Paused means that the microphone is let go, not that its sound is thrown away.
+            # A pause closes the source; it does not only ignore its sound.
             if self._paused and self._source is not None:
                 self._let_go = True
                 self._source.close()
@@ -393,7 +375,7 @@ class Listener:
             elif self._source is None:
                 self._say_silent("starting")
 
-    def _adopt(self, model: Model, decision: Decision | None) -> None:
+    def _adopt(self, model: Model) -> None:
         """Go on with this model.
 
         Raises:
@@ -405,12 +387,17 @@ class Listener:
             self._classifier.replace(model)
         self._model = model
         self._reporter.model = model.sidecar.name
-        self._rule(decision)
+        self._restate()
+
+    def _restate(self) -> None:
+        """Decide by the rules of a new model or mode, and publish the state with its name."""
+        if self._decision is not None:
+            self._decision.rules = self._rules
         self._say(self._reporter.restated)
 
-    def _rule(self, decision: Decision | None) -> None:
-        if decision is not None:
-            decision.rules = rules(self._decision_config, self._model, self._reporter.mode)
+    @property
+    def _rules(self) -> Rules:
+        return rules(self._decision_config, self._model, self._reporter.mode)
 
     def _respond(self, transaction: str | None, error: str | None) -> None:
         response = Response(
@@ -426,7 +413,7 @@ class Listener:
 
 
 def _log_level() -> LogLevel:
-    """What is logged now; anything unusual counts as the next lower one of ours."""
+    """The level of the log; one between ours counts as the next lower one."""
     levels: dict[LogLevel, int] = {"error": 40, "warning": 30, "info": 20}
     level = logging.getLogger().getEffectiveLevel()
     return next((name for name, least in levels.items() if level >= least), "debug")

@@ -1,8 +1,7 @@
-"""The listeners of all sources, as the daemon sees them: begun, watched and ended together."""
+"""The listeners of all sources: started, watched and stopped together."""
 
 import time
 from collections.abc import Collection, Iterator
-from typing import Literal
 
 from device.configuration.settings import SourceConfig
 from device.daemon.listener import Listener
@@ -13,14 +12,11 @@ from device.monitoring.metrics import SourceFigures
 from device.monitoring.vitals import Counts
 
 STOP_S = 0.5
-"""How long listeners may take, all together, to let go of their devices before they are left behind."""
-
-
-_MUSIC: dict[Music, Literal["ON", "OFF"] | None] = {Music.ON: "ON", Music.OFF: "OFF", Music.UNKNOWN: None}
+"""How long all listeners together may take to close their devices. One that takes longer is abandoned."""
 
 
 class Listeners:
-    """Used by the daemon's main thread; `command`, `adopt` and `figures` by any."""
+    """For the daemon's main thread; `command`, `adopt` and `figures` for any."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, Listener] = {}
@@ -31,14 +27,14 @@ class Listeners:
         return self._counts.setdefault(source.name, Counts())
 
     def start(self, listeners: Collection[Listener]) -> None:
-        """Let these begin."""
+        """Start these."""
         for listener in listeners:
             self._listeners[listener.name] = listener
         for listener in listeners:
             listener.start()
 
     def stop(self, names: Collection[str] | None = None) -> None:
-        """End these, or all; whoever hangs is left behind, and what it had open is closed for it."""
+        """Stop these, or all; one that hangs is abandoned."""
         ending = [self._listeners[name] for name in (self._listeners if names is None else names)]
         for listener in ending:
             listener.stop()
@@ -48,39 +44,39 @@ class Listeners:
                 listener.abandon()
 
     def forget(self, names: Collection[str]) -> None:
-        """These sources are no longer in the configuration."""
+        """Drop sources that are no longer in the configuration."""
         for name in names:
             del self._listeners[name], self._counts[name]
 
     def paused(self, source: SourceConfig) -> bool:
-        """Whether a command has paused it; a reload must not make it listen again."""
+        """Whether a command has paused the source: it stays paused over a reload."""
         listener = self._listeners.get(source.name)
         return listener is not None and listener.paused
 
     def command(self, source: str, payload: bytes) -> bool:
-        """Pass a `set` payload on; False if there is no such source."""
+        """Pass a `set` payload to its source; False if there is none of that name."""
         listener = self._listeners.get(source)
         if listener is not None:
             listener.command(payload)
         return listener is not None
 
     def adopt(self, model: Model) -> None:
-        """Let everybody go on with another model."""
+        """Go on with another model everywhere."""
         for listener in tuple(self._listeners.values()):
             listener.adopt(model)
 
     @property
     def alive(self) -> bool:
-        """Whether anybody still listens."""
+        """Whether any source is still listened to."""
         return any(listener.alive for listener in self._listeners.values())
 
     @property
     def crashed(self) -> bool:
-        """Whether anybody ended for a reason that opening its source again would not mend."""
+        """Whether any listener failed in a way that opening its source again would not mend."""
         return any(listener.crashed for listener in self._listeners.values())
 
     def guard(self, now: float) -> bool:
-        """Publish who has fallen silent; whether everybody has done in time what it is there for.
+        """Publish which sources cannot be heard; whether all listeners are in time.
 
         Args:
             now: time.monotonic().
@@ -91,13 +87,11 @@ class Listeners:
         return not any(listener.liveness.overdue(now) for listener in listeners)
 
     def errors(self) -> Iterator[OidoError]:
-        """Why those ended that did not end well."""
-        for listener in self._listeners.values():
-            if listener.error is not None:
-                yield listener.error
+        """Why listeners failed."""
+        return (listener.error for listener in self._listeners.values() if listener.error is not None)
 
     def words(self) -> str:
-        """What each source hears, in words: `room: music; hall: no audio`."""
+        """What each source hears: `room: music; hall: no audio`."""
         return "; ".join(
             f"{listener.name}: {listener.said[1] if listener.said else 'starting'}"
             for listener in self._listeners.values()
@@ -110,4 +104,5 @@ class Listeners:
 
 def _figures(listener: Listener) -> SourceFigures:
     state = listener.said[0] if listener.said else Music.UNKNOWN
-    return SourceFigures(name=listener.name, counts=listener.counts, music=_MUSIC[state])
+    music = None if state is Music.UNKNOWN else state.value
+    return SourceFigures(name=listener.name, counts=listener.counts, music=music)

@@ -119,6 +119,7 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
     config = Config(
         node=NodeConfig(name=NODE, state_dir=state_dir),
         mqtt=MqttConfig(host="127.0.0.1", port=port, max_queued_events=limit),
+        decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
         history=HistoryConfig(enabled=True),
     )
     stop = threading.Event()
@@ -130,14 +131,10 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
     with TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry) as publisher:
         listener = Listener(
             SourceConfig(name=SOURCE, flat_line_s=0.0),
+            config=config,
             open_source=lambda: ScriptedSource(2 * pairs),
             model=StatisticsModel(sidecar_of(), AlternatingRuntime(), StatisticsInput(1)),
-            decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
-            mode="balanced",
-            topics=topics,
             publisher=publisher,
-            state_interval_s=config.mqtt.state_interval_s,
-            telemetry_interval_s=config.mqtt.telemetry_interval_s,
             origin=BEGIN + first * PAIR_S,
             journal=state.journal,
         )

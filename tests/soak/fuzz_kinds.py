@@ -37,7 +37,7 @@ from soak.mutation import (
 )
 
 from device import cli
-from device.configuration.settings import Config, DecisionConfig, ModelConfig, SourceConfig, load
+from device.configuration.settings import Config, DecisionConfig, ModelConfig, MqttConfig, SourceConfig, load
 from device.daemon.listener import Listener
 from device.daemon.reload import changes
 from device.errors import ConfigurationError, ModelError, OidoError, SourceError
@@ -50,7 +50,7 @@ from device.pipeline import listen
 from device.publishing.command import CommandError, parse_command
 from device.publishing.credentials import read_credentials
 from device.publishing.discovery import discoveries
-from device.publishing.message import Topics, event_id, event_message
+from device.publishing.message import event_id, event_message
 from device.publishing.payloads import DeviceInfo, EventReport
 from device.publishing.session import Session
 from device.sound import Block
@@ -311,14 +311,10 @@ class Kinds:
         if self._listener is None:
             self._listener = Listener(
                 SourceConfig(name="fuzz", stall_s=60),
+                config=Config(mqtt=MqttConfig(state_interval_s=3_600, telemetry_interval_s=86_400)),
                 open_source=lambda: PulledSource(self._pulse),
                 model=load_model("logistic"),
-                decision=DecisionConfig(),
-                mode="balanced",
-                topics=Topics("oido", "fuzz"),
                 publisher=self._publisher,
-                state_interval_s=3_600,
-                telemetry_interval_s=86_400,
                 change_model=lambda name: installed_model(name, ModelConfig()),
             )
             self._listener.start()
