@@ -15,7 +15,7 @@ from export.embeddings.base import Extractor, whole_patches
 from export.embeddings.feature import Origin
 from export.estimators.base import Estimator
 from export.estimators.forest import RandomForest
-from export.estimators.pooled_logistic import PooledLogistic
+from export.estimators.linear import PooledLogistic
 
 SIZE = 3
 

@@ -25,10 +25,10 @@ from export.embeddings.feature import opened
 from export.embeddings.segments import Segments, cut
 from export.embeddings.store import Store
 from export.errors import ExportError
-from export.estimators.catalogue import compared
-from export.estimators.dense import dense_head
+from export.estimators.catalogue import all_estimators
+from export.estimators.heads import dense_head
+from export.estimators.linear import PooledLogistic
 from export.estimators.network import Schedule
-from export.estimators.pooled_logistic import PooledLogistic
 from export.evaluation.hearing import segment_ends
 from export.evaluation.metrics import Figure, f1, thresholds
 from export.evaluation.takes import VARIATIONS, Section, takes
@@ -208,7 +208,7 @@ def test_a_kept_network_has_its_standardisation(tmp_path: Path) -> None:
 
 def test_a_description_has_no_addresses() -> None:
     """It must be the same in every process; threads do not matter."""
-    for one, other in zip(compared(jobs=1), compared(jobs=8), strict=True):
+    for one, other in zip(all_estimators(jobs=1), all_estimators(jobs=8), strict=True):
         assert list(described(one)) == list(described(other))
         assert not any(" at 0x" in part for part in described(one) if len(part) < 500)
 

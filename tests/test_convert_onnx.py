@@ -15,9 +15,8 @@ from export.convert.onnx import OPSETS, OUTPUT
 from export.estimators.base import Fitted, ModelFile
 from export.estimators.boosted import BoostedTrees
 from export.estimators.forest import RandomForest
+from export.estimators.linear import LinearSvm, PooledLogistic
 from export.estimators.parity import Parity, parity, said
-from export.estimators.pooled_logistic import PooledLogistic
-from export.estimators.svm import LinearSvm
 from export.evaluation.metrics import FloatVector
 
 TRAINING = segments(packages=5, rows=20, distance=0.6)

@@ -14,17 +14,14 @@ from segment_fakes import SIZE, Segments, needs_xgboost, segments
 from device.hearing.statistics.pooling import mean_std
 from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.attention_head import attention_head
 from export.estimators.base import Estimator, Fitted, standardisation_of
 from export.estimators.boosted import BoostedTrees
-from export.estimators.catalogue import compared
-from export.estimators.dense import dense_head
+from export.estimators.catalogue import all_estimators
 from export.estimators.forest import RandomForest
-from export.estimators.gru import gru_head
+from export.estimators.heads import attention_head, dense_head, gru_head
+from export.estimators.linear import LinearSvm, PooledLogistic
 from export.estimators.network import Schedule
 from export.estimators.parity import ONNX_BAR, parity
-from export.estimators.pooled_logistic import PooledLogistic
-from export.estimators.svm import LinearSvm
 
 SHORT = Schedule(every_steps=18, most_looks=8, patience=3, folds=1, batch=8)
 
@@ -237,7 +234,7 @@ def test_networks_without_tensorflow_say_what_to_install() -> None:
 
 def test_seven_are_compared() -> None:
     """Four read pooled segments, three sequences."""
-    assert {estimator.name: estimator.reads for estimator in compared()} == {
+    assert {estimator.name: estimator.reads for estimator in all_estimators()} == {
         **dict.fromkeys(CLASSICAL, "pooled"),
         **dict.fromkeys(NETWORKS, "sequence"),
     }

@@ -34,10 +34,10 @@ from export.embeddings.ours import OursExtractor
 from export.embeddings.segments import Segments, cut
 from export.errors import ExportError
 from export.estimators.base import Estimator, ModelFile, standardisation_of
-from export.estimators.dense import dense_head
+from export.estimators.heads import dense_head
+from export.estimators.linear import PooledLogistic
 from export.estimators.network import Schedule
 from export.estimators.parity import said
-from export.estimators.pooled_logistic import PooledLogistic
 from export.evaluation.hearing import answers, segment_ends
 from export.evaluation.metrics import f1
 from export.evaluation.takes import Section

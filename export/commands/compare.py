@@ -27,13 +27,13 @@ from export.embeddings.feature import Feature
 from export.embeddings.store import Store
 from export.errors import ExportError
 from export.estimators.base import Estimator
-from export.estimators.catalogue import compared
+from export.estimators.catalogue import all_estimators
 from export.estimators.network import Network
 from export.progress import Progress
 from export.whole_file import write_bytes
 from export.yamnet.official import prepared_weights
 
-HEADS = tuple(estimator.name for estimator in compared())
+HEADS = tuple(estimator.name for estimator in all_estimators())
 
 FIT_SEED = 1
 
@@ -229,7 +229,7 @@ def _features(arguments: argparse.Namespace) -> list[Feature]:
 
 def _estimators(feature: Feature, rows: Sequence[str], jobs: int) -> list[Estimator]:
     """In the table's order; statistics of different units are brought to one size for the networks."""
-    everyone = compared(jobs=jobs, standardise=feature.origin == "scratch")
+    everyone = all_estimators(jobs=jobs, standardise=feature.origin == "scratch")
     return [estimator for estimator in everyone if estimator.name in rows]
 
 
@@ -253,7 +253,7 @@ def _check_installed(features: Sequence[str], rows: Sequence[str]) -> None:
     Raises:
         ExportError: a library is missing.
     """
-    networks = {estimator.name for estimator in compared() if isinstance(estimator, Network)}
+    networks = {estimator.name for estimator in all_estimators() if isinstance(estimator, Network)}
     needs_tensorflow = [name for name in (*features, *rows) if name in networks or name in PUBLISHED]
     if needs_tensorflow and importlib.util.find_spec("tensorflow") is None:
         raise ExportError(f"{', '.join(needs_tensorflow)}: need TensorFlow: pip install 'oido[train]'")

@@ -214,6 +214,7 @@ def _metrics(row: Row) -> Iterator[tuple[str, float]]:
 
 
 def _report_of(document: Mapping[str, Any]) -> Report:
-    return Report(
-        **{name: Figure(**value) if isinstance(value, dict) else value for name, value in document.items()}
-    )
+    values: dict[str, Any] = {
+        name: Figure(**value) if isinstance(value, dict) else value for name, value in document.items()
+    }
+    return Report(**values)

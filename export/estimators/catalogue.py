@@ -1,16 +1,13 @@
 """The seven estimators that the comparison compares, each on every embedding."""
 
-from export.estimators.attention_head import attention_head
 from export.estimators.base import Estimator
 from export.estimators.boosted import BoostedTrees
-from export.estimators.dense import dense_head
 from export.estimators.forest import RandomForest
-from export.estimators.gru import gru_head
-from export.estimators.pooled_logistic import PooledLogistic
-from export.estimators.svm import LinearSvm
+from export.estimators.heads import attention_head, dense_head, gru_head
+from export.estimators.linear import LinearSvm, PooledLogistic
 
 
-def compared(*, jobs: int = 1, standardise: bool = False) -> tuple[Estimator, ...]:
+def all_estimators(*, jobs: int = 1, standardise: bool = False) -> tuple[Estimator, ...]:
     """One of each, the simplest first.
 
     Args:

@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from segment_fakes import segments  # noqa: E402 - the path comes first: this is a program
 
-from export.estimators.gru import gru_head  # noqa: E402 - the same
+from export.estimators.heads import gru_head  # noqa: E402 - the same
 from export.estimators.network import Schedule  # noqa: E402 - the same
 
 ROWS = 40
