@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from device.command_line import Command, execute, whole_parser
+from device.command_line import Command, build_parser, execute
 
 DESCRIPTION = "Hears whether there is music, on the device, and says so over MQTT."
 
@@ -27,4 +27,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All of `oido`'s command line, for the manual page and the shell's completion."""
-    return whole_parser(prog="oido", description=DESCRIPTION, commands=COMMANDS)
+    names = [command.name for command in COMMANDS]
+    return build_parser(prog="oido", description=DESCRIPTION, commands=COMMANDS, wanted=names)

@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from device.errors import OidoError
@@ -27,9 +27,7 @@ class Command:
     """Imported only when the command is asked for: `oido version` does not wait for a runtime."""
 
 
-def parse(
-    argv: Sequence[str], *, prog: str, description: str, commands: Sequence[Command]
-) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
+def parse(argv: Sequence[str], *, prog: str, description: str, commands: Sequence[Command]) -> argparse.Namespace:
     """Read a command line.
 
     Args:
@@ -39,43 +37,28 @@ def parse(
         commands: what it can do.
 
     Returns:
-        The command's `run` and what to call it with.
+        What was asked for; `run` is the function to call with it.
 
     Raises:
         SystemExit: help was asked for (0), or the words make no command (2); argparse has said why.
     """
-    asked_for = next((word for word in argv if not word.startswith("-")), None)
-    parser, runs = _build(prog, description, commands, lambda name: name == asked_for)
-    arguments = parser.parse_args(argv)
-    return runs[arguments.command], arguments
+    asked_for = [word for word in argv if not word.startswith("-")][:1]
+    return build_parser(prog=prog, description=description, commands=commands, wanted=asked_for).parse_args(argv)
 
 
-def whole_parser(*, prog: str, description: str, commands: Sequence[Command]) -> argparse.ArgumentParser:
-    """The whole command line, every command with its options, for those who describe it.
-
-    Args:
-        prog: the program's name.
-        description: of the program.
-        commands: what it can do; the modules of all of them are imported.
-    """
-    parser, _ = _build(prog, description, commands, lambda _: True)
-    return parser
-
-
-def _build(
-    prog: str, description: str, commands: Sequence[Command], wanted: Callable[[str], bool]
-) -> tuple[argparse.ArgumentParser, dict[str, Callable[[argparse.Namespace], int]]]:
-    """A parser that knows every command, and the options and `run` of those that are wanted."""
+def build_parser(
+    *, prog: str, description: str, commands: Sequence[Command], wanted: Collection[str]
+) -> argparse.ArgumentParser:
+    """A parser that knows every command, and the options of those that are wanted, whose modules are imported."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    runs: dict[str, Callable[[argparse.Namespace], int]] = {}
     for command in commands:
         subparser = words.add_parser(command.name, help=command.help, description=command.help)
-        if wanted(command.name):
+        if command.name in wanted:
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
-            runs[command.name] = module.run
-    return parser, runs
+            subparser.set_defaults(run=module.run)
+    return parser
 
 
 def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands: Sequence[Command]) -> int:
@@ -88,10 +71,10 @@ def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands
         commands: what it can do.
     """
     words = sys.argv[1:] if argv is None else argv
-    run, arguments = parse(words, prog=prog, description=description, commands=commands)
+    arguments = parse(words, prog=prog, description=description, commands=commands)
     logging.basicConfig(format=f"{prog}: %(levelname)s: %(message)s", stream=sys.stderr, level=logging.INFO)
     try:
-        return run(arguments)
+        return int(arguments.run(arguments))
     except OidoError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return error.exit_code

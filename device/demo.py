@@ -11,9 +11,10 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -50,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         "speech for 24 s, then Bach for 24 s, then speech again; what a subscriber to oido/# sees:\n", flush=True
     )
-    with EmbeddedBroker() as broker:
-        subscriber = Subscriber(broker.port, wanted="oido/#", last=("oido/demo/status", "offline"))
+    with embedded_broker() as port:
+        subscriber = Subscriber(port, wanted="oido/#", last=("oido/demo/status", "offline"))
         try:
             code = run_daemon(
-                _configuration(broker.port, arguments),
+                _configuration(port, arguments),
                 open_source=lambda source: Scene(source.name, arguments.pace),
                 origin=0.0,
             )
@@ -101,74 +102,54 @@ class Scene:
         for part in self._parts:
             part.close()
 
-    @property
-    def duration_s(self) -> float:
-        """Seconds of the whole scene."""
-        return sum(part.duration_s or 0.0 for part in self._parts)
 
+@contextmanager
+def embedded_broker() -> Iterator[int]:
+    """Run amqtt on a free loopback port, in a thread named `broker`, while the context is open.
 
-class EmbeddedBroker:
-    """amqtt on a free loopback port, in a thread named `broker`, for as long as its context is open."""
+    Yields:
+        The port.
 
-    def __init__(self) -> None:
-        self.port = _free_port()
-        self._loop = asyncio.new_event_loop()
-        self._started: threading.Event = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="broker")
-        self._stop: asyncio.Event | None = None
+    Raises:
+        UsageError: amqtt is not installed.
+        PublishError: it cannot start.
+    """
+    try:
+        from amqtt.broker import Broker  # noqa: PLC0415 - an extra that only the demo needs
+    except ImportError as error:
+        raise UsageError(
+            "the demo needs a broker of its own: pip install 'oido[demo]' in a virtual environment; "
+            "where there is a broker, oido run --input FILE --pace fast shows as much"
+        ) from error
+    # Of a broker for one minute and one subscriber, only failures are news; those are raised.
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
 
-    def __enter__(self) -> Self:
-        """Start it, and wait until it listens.
-
-        Raises:
-            UsageError: amqtt is not installed.
-            PublishError: it cannot start.
-        """
-        try:
-            import amqtt.broker  # noqa: F401, PLC0415 - an extra that only the demo needs
-        except ImportError as error:
-            raise UsageError(
-                "the demo needs a broker of its own: pip install 'oido[demo]' in a virtual environment; "
-                "where there is a broker, oido run --input FILE --pace fast shows as much"
-            ) from error
-        # Of a broker for one minute and one subscriber, only failures are news; those are raised.
-        for name in ("amqtt", "transitions"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._thread.start()
-        if not self._started.wait(_START_S) or self._failure is not None:
-            raise PublishError(f"the demo's broker did not start on port {self.port}: {self._failure}")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it."""
-        if self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._serve())
-        except BaseException as error:  # noqa: BLE001 - reported by __enter__
-            self._failure = error
-        finally:
-            self._started.set()
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        from amqtt.broker import Broker  # noqa: PLC0415 - see __enter__
-
-        broker = Broker(
-            {
-                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
-                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-            }
-        )
-        self._stop = asyncio.Event()
+    async def start() -> Broker:
+        anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
+        broker = Broker({"listeners": listeners, "plugins": anonymous})
         await broker.start()
-        self._started.set()
-        await self._stop.wait()
-        await broker.shutdown()
+        return broker
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="broker")
+    thread.start()
+    try:
+        try:
+            broker = asyncio.run_coroutine_threadsafe(start(), loop).result(_START_S)
+        except Exception as error:
+            raise PublishError(f"the demo's broker did not start on port {port}: {error}") from error
+        try:
+            yield port
+        finally:
+            asyncio.run_coroutine_threadsafe(broker.shutdown(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 class Subscriber:
@@ -180,13 +161,12 @@ class Subscriber:
         Raises:
             PublishError: the broker did not answer.
         """
-        self._wanted = wanted
         self._last = last
         self._subscribed = threading.Event()
         self._done = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="demo-subscriber")
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = self._on_subscribe
+        self._client.on_connect = lambda client, *_: client.subscribe(wanted, qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -203,12 +183,6 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _on_connect(self, client: paho.Client, *_: Any) -> None:
-        client.subscribe(self._wanted, qos=1)
-
-    def _on_subscribe(self, *_: Any) -> None:
-        self._subscribed.set()
-
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         payload = message.payload.decode()
         if not self._done.is_set():
@@ -216,9 +190,3 @@ class Subscriber:
             sys.stdout.flush()
         if (message.topic, payload) == self._last:
             self._done.set()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -19,18 +19,17 @@ class Signals:
 def signals(*, reload: bool) -> Iterator[Signals]:
     """Events that signals set. Signals reach only the main thread; elsewhere nothing is changed."""
     asked = Signals()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        asked.stop.set()
-
-    def reread(_signal: int, _frame: FrameType | None) -> None:
-        asked.reload.set()
-
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop} | ({signal.SIGHUP: reread} if reload else {})
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    events = {signal.SIGTERM: asked.stop, signal.SIGINT: asked.stop} | (
+        {signal.SIGHUP: asked.reload} if reload else {}
+    )
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        events[signal.Signals(number)].set()
+
+    before = {number: signal.signal(number, handle) for number in events}
     try:
         yield asked
     finally:

@@ -1,7 +1,7 @@
 """What systemd is told, over the socket it names in NOTIFY_SOCKET; nothing happens where it names none.
 
-The protocol is a datagram of `KEY=value` lines: see sd_notify(3). It is spoken here, in twenty lines, so that the
-device needs no library for it.
+The protocol is a datagram of `KEY=value` lines: see sd_notify(3). It is so short that the device needs no
+library for it.
 """
 
 import os
@@ -14,24 +14,6 @@ _PATIENCE_S = 0.5
 
 _LONGEST_STATUS = 200
 """Characters of STATUS=: it is one line in `systemctl status`."""
-
-
-def datagram(**fields: str | int) -> bytes:
-    """The message with these fields, `READY=1` and the like.
-
-    Raises:
-        ValueError: a value holds a line break, which would begin another field.
-    """
-    lines = [f"{key}={value}" for key, value in fields.items()]
-    for line in lines:
-        if "\n" in line or "\r" in line:
-            raise ValueError(f"{line!r} is more than one line")
-    return "\n".join(lines).encode()
-
-
-def address(name: str) -> str:
-    """The socket's address of what NOTIFY_SOCKET holds: a path, or `@` and an abstract name (unix(7))."""
-    return f"\0{name[1:]}" if name.startswith("@") else name
 
 
 def watchdog_interval_s(environment: Mapping[str, str], *, pid: int) -> float | None:
@@ -65,7 +47,9 @@ class Notifier:
             clock: CLOCK_MONOTONIC, seconds.
         """
         name = environment.get("NOTIFY_SOCKET", "")
-        self._address = address(name) if name.startswith(("/", "@")) else None
+        if name.startswith("@"):
+            name = f"\0{name[1:]}"  # an abstract name: see unix(7)
+        self._address = name if name.startswith(("/", "\0")) else ""
         self._clock = clock
         self._status = ""
         self._socket: socket.socket | None = None
@@ -80,7 +64,7 @@ class Notifier:
 
     def status(self, line: str) -> None:
         """Say how things are, in words; repeated only when it changes."""
-        line = " ".join(line.split())[:_LONGEST_STATUS]
+        line = " ".join(line.split())[:_LONGEST_STATUS]  # a line break would begin another field
         if line != self._status and self._send(STATUS=line):
             self._status = line
 
@@ -109,13 +93,14 @@ class Notifier:
 
     def _send(self, **fields: str | int) -> bool:
         """Whether it was sent."""
-        if self._address is None:
+        if not self._address:
             return False
         try:
             if self._socket is None:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
                 self._socket.settimeout(_PATIENCE_S)
-            self._socket.sendto(datagram(**fields), self._address)
+            message = "\n".join(f"{key}={value}" for key, value in fields.items())
+            self._socket.sendto(message.encode(), self._address)
         except OSError:
             return False
         return True
