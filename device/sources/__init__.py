@@ -1,19 +1,18 @@
-"""Where sound comes from. Everything here ends in the same thing: blocks of 16 kHz mono float32.
+"""Where sound comes from: every source gives blocks of 16 kHz mono float32.
 
-    base.py          Block, Source: the seam to the pipeline
-    opening.py       open_source: a [[source]] section of the configuration -> a Source
+base.py          Source, the seam to the pipeline
+opening.py       a [[source]] section of the configuration -> its source
 
-    microphone.py    Microphone, input_devices   sounddevice (PortAudio)
-    port_audio.py    PortAudio: the library's process-wide device list, found and renewed
-    recording.py     Recording                   soundfile
-    decoding.py      AudioFile: frames of a file, or one sentence why not
-    pipe.py          StandardInput, FfmpegStream
-    ffmpeg.py        the ffmpeg child: its arguments, its pipes, its end
+microphone.py    a microphone, through sounddevice (PortAudio)
+port_audio.py    PortAudio, one for the process, and its list of devices
+recording.py     a file, through soundfile
+decoding.py      frames of a file, or one sentence that says why not
+pipe.py          standard input, and what ffmpeg opens
+ffmpeg.py        the ffmpeg child: its arguments, its pipes, its end
 
-    conditioning.py  any rate and channels -> blocks (finite, mixed down, resampled, within [-1, 1])
-    resample.py      Resampler                   soxr
-    backoff.py       Backoff: how long to wait before trying a lost source again
+conditioning.py  any rate and channels -> blocks: finite, mixed down, resampled, within [-1, 1]
+resample.py      any rate -> 16 kHz, with soxr
+backoff.py       how long to wait before a lost source is tried again
 
-Importing this package loads nothing: each module is imported by whoever needs it, and loads its audio library when
-its first source is opened.
+Each module is imported by whoever needs it, and loads its audio library when its first source is opened.
 """

@@ -13,6 +13,7 @@ What "broken" means differs by format, and libsndfile 1.2 was measured to do thi
   section.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ _UNKNOWN_LENGTH = 1 << 62
 """libsndfile says SF_COUNT_MAX (2**63 - 1) where it cannot tell."""
 _MALFORMED = 3
 """SF_ERR_MALFORMED_FILE in sndfile.h: the format was recognised."""
+_REASONS = {errno.ENOENT: "there is no such file", errno.EACCES: "permission denied"}
 _TRAILER_BYTES = 1 << 14
 """After the last MP3 frame, less than this is a tag (ID3v1, APE) or read-ahead, not more sound."""
 
@@ -43,11 +45,8 @@ class AudioInfo:
     """What the header says."""
 
     sample_rate_hz: int
-    channels: int
     duration_s: float | None
     """None where the header does not say; an estimate for an MP3 without a length tag."""
-    format: str
-    """libsndfile's names, for example `WAV PCM_16`."""
 
 
 class AudioFile:
@@ -66,12 +65,7 @@ class AudioFile:
             if section.frames == 0:
                 raise SourceError(f"{self.path}: holds no audio")
             known = section.frames < _UNKNOWN_LENGTH
-            return AudioInfo(
-                sample_rate_hz=section.samplerate,
-                channels=section.channels,
-                duration_s=section.frames / section.samplerate if known else None,
-                format=f"{section.format} {section.subtype}",
-            )
+            return AudioInfo(section.samplerate, section.frames / section.samplerate if known else None)
 
     def frames(self) -> Iterator[tuple[int, FloatArray]]:
         """Yield the sample rate in Hz and (n, channels) float32 frames; the array is overwritten by the next.
@@ -149,7 +143,8 @@ class AudioFile:
             # Not blocking: opening a named pipe would otherwise wait for its writer.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceError(f"{self.path}: cannot be read: {_reason(error)}") from error
+            why = _REASONS.get(error.errno or 0, error.strerror)
+            raise SourceError(f"{self.path}: cannot be read: {why}") from error
         except ValueError as error:  # a NUL character in the name
             raise SourceError(f"{str(self.path)!r}: cannot be read: {error}") from error
         try:
@@ -181,16 +176,6 @@ class AudioFile:
                 f"{self.path}: not a kind of audio file that is read here (WAV, FLAC, Ogg, MP3, AIFF ...); "
                 "what ffmpeg opens can be heard as a source of kind 'stream'"
             ) from error
-
-
-def _reason(error: OSError) -> str:
-    match error:
-        case FileNotFoundError():
-            return "there is no such file"
-        case PermissionError():
-            return "permission denied"
-        case _:
-            return error.strerror or str(error)
 
 
 def _has_length_tag(descriptor: int) -> bool:

@@ -54,7 +54,7 @@ class Replay:
             yield [
                 Told(event, seen.heard, by_end=seen.condition == "ended")
                 for seen in listen(_Played(pieces), Classifier(model), decision)
-                for event in seen.events
+                for event in seen.step.events
             ]
 
 

@@ -61,7 +61,7 @@ def hear(model: Model, recording: Path) -> dict[str, Any]:
     for observation in listen(source, Classifier(model), Decision(rule), flat_line_limit_s=math.inf):
         if observation.score is not None:
             answers.append(observation.score.probability)
-        segments += [[segment.start, segment.end, segment.music.name] for segment in observation.segments]
+        segments += [[segment.start, segment.end, segment.music.name] for segment in observation.step.segments]
     return {"recording": recording.name, "answers": answers, "segments": segments}
 
 

@@ -1,4 +1,4 @@
-"""The transform that was compiled into this installation, spectra.c, if one was."""
+"""spectra.c, the transform that is compiled when oido is installed, where a compiler is found."""
 
 import ctypes
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.hearing.front_end.features import LOG_MEL, LogMelParameters, Spectra, hann_window, mel_weights
+from device.hearing.front_end.features import LOG_MEL, Spectra, hann_window, mel_weights
 from device.sound import FloatArray
 
 LIBRARY = Path(__file__).with_name("_spectra.so")
@@ -42,23 +42,19 @@ def load_kernel(library: Path = LIBRARY) -> Kernel | None:
 class CompiledTransform:
     """As `NumpyTransform`, within float32's rounding of the magnitudes, and in less than half of the time.
 
-    Raises:
-        ValueError: spectra.c was not written for frames of this size.
+    The size of a frame is written into spectra.c; where the mel bands lie is given to it.
     """
 
     name = "compiled"
 
-    def __init__(self, kernel: Kernel, parameters: LogMelParameters = LOG_MEL) -> None:
-        if not self.fits(parameters):
-            raise ValueError(f"spectra.c does not compute {parameters}")
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._bands = parameters.mel_bands
-        roots = np.exp(-2j * np.pi * np.arange(parameters.fft_size) / parameters.fft_size)
-        weights = np.ascontiguousarray(mel_weights(parameters).T)
+        roots = np.exp(-2j * np.pi * np.arange(LOG_MEL.fft_size) / LOG_MEL.fft_size)
+        weights = np.ascontiguousarray(mel_weights().T)
         heard = [np.flatnonzero(band) for band in weights]
-        # Kept: the structure below holds their addresses, and nothing else of them.
+        # Kept, because the structure below holds only their addresses.
         self._arrays: tuple[npt.NDArray[np.generic], ...] = (
-            hann_window(parameters.window_samples),
+            hann_window(LOG_MEL.window_samples),
             roots,
             weights,
             np.array([bins[0] for bins in heard], np.int32),
@@ -67,24 +63,15 @@ class CompiledTransform:
         self._tables = _Tables(*(array.ctypes.data for array in self._arrays))
         self._address = ctypes.addressof(self._tables)
 
-    @staticmethod
-    def fits(parameters: LogMelParameters) -> bool:
-        """Whether frames are of the size that is written into spectra.c; where the bands lie is not."""
-        sizes = (parameters.window_samples, parameters.hop_samples, parameters.fft_size, parameters.mel_bands)
-        return sizes == (400, 160, 512, 64)
-
     def __call__(self, signal: FloatArray, frames: int) -> Spectra:
         """As `Transform` says.
 
         Raises:
             ValueError: the signal is not what `Transform` asks for; C would read on beyond its end.
         """
-        if signal.dtype != np.float32 or not signal.flags.c_contiguous or signal.size < _samples(frames):
+        wanted = LOG_MEL.window_samples + (frames - 1) * LOG_MEL.hop_samples if frames else 0
+        if signal.dtype != np.float32 or not signal.flags.c_contiguous or signal.size < wanted:
             raise ValueError(f"{frames} frames are not in a {signal.dtype} signal of {signal.size} samples")
-        mel = np.empty((frames, self._bands), np.float32)
+        mel = np.empty((frames, LOG_MEL.mel_bands), np.float32)
         self._kernel(signal.ctypes.data, frames, self._address, mel.ctypes.data)
         return Spectra(mel)
-
-
-def _samples(frames: int) -> int:
-    return LOG_MEL.window_samples + (frames - 1) * LOG_MEL.hop_samples if frames else 0

@@ -43,15 +43,15 @@ def hertz_to_mel(hertz: np.ndarray | float) -> np.ndarray:
     return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
 
 
-def mel_weights(parameters: LogMelParameters = LOG_MEL) -> FloatArray:
+def mel_weights() -> FloatArray:
     """Triangular bands, straight in mel, that take magnitudes to mel bands.
 
     Returns:
         (fft_size // 2 + 1, mel_bands) float32. The row of 0 Hz is zero, as in the reference.
     """
-    bins = hertz_to_mel(np.linspace(0.0, parameters.sample_rate_hz / 2, parameters.fft_size // 2 + 1))[:, None]
-    low, high = hertz_to_mel(parameters.mel_low_hz), hertz_to_mel(parameters.mel_high_hz)
-    edges = np.linspace(low, high, parameters.mel_bands + 2)
+    bins = hertz_to_mel(np.linspace(0.0, LOG_MEL.sample_rate_hz / 2, LOG_MEL.fft_size // 2 + 1))[:, None]
+    low, high = hertz_to_mel(LOG_MEL.mel_low_hz), hertz_to_mel(LOG_MEL.mel_high_hz)
+    edges = np.linspace(low, high, LOG_MEL.mel_bands + 2)
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     weights = np.maximum(0.0, np.minimum(rising, falling))

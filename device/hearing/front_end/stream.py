@@ -5,7 +5,7 @@ Training (`export`) and the device both call it.
 
 import numpy as np
 
-from device.hearing.front_end.features import LOG_MEL, LogMelParameters, Spectra
+from device.hearing.front_end.features import LOG_MEL, Spectra
 from device.hearing.front_end.transforms import Transform, fastest
 from device.sound import FloatArray
 
@@ -16,13 +16,11 @@ class FrontEnd:
     Not thread-safe: one per stream.
 
     Args:
-        parameters: of the frames.
-        transform: for frames of these parameters; None: the fastest that there is.
+        transform: None: the fastest that there is.
     """
 
-    def __init__(self, parameters: LogMelParameters = LOG_MEL, *, transform: Transform | None = None) -> None:
-        self._parameters = parameters
-        self._transform = transform or fastest(parameters)
+    def __init__(self, transform: Transform | None = None) -> None:
+        self._transform = transform or fastest()
         self._signal = np.zeros(0, np.float32)
         self._rest = self._signal
 
@@ -41,7 +39,6 @@ class FrontEnd:
         signal = self._signal
         signal[:known] = self._rest
         signal[known:] = samples
-        window, hop = self._parameters.window_samples, self._parameters.hop_samples
-        frames = max(0, (signal.size - window) // hop + 1)
-        self._rest = signal[frames * hop :].copy()
+        frames = max(0, (signal.size - LOG_MEL.window_samples) // LOG_MEL.hop_samples + 1)
+        self._rest = signal[frames * LOG_MEL.hop_samples :].copy()
         return self._transform(signal, frames)
