@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
     if arguments.forget_discovery:
         return print_findings(forget(config), sys.stdout)
-    topics = Topics(config.mqtt.base_topic, config.node.name)
+    topics = Topics.of(config)
     found = findings(config, open_source=open_source, try_broker=lambda mqtt: _try_broker(mqtt, topics))
     return print_findings(found, sys.stdout)
 
@@ -83,7 +83,7 @@ def forget(config: Config) -> Iterator[Finding]:
     """
     from device.publishing.forgetting import forget_discovery  # noqa: PLC0415 - paho only where there is a broker
 
-    topics = Topics(config.mqtt.base_topic, config.node.name)
+    topics = Topics.of(config)
     prefix = config.homeassistant.discovery_prefix
     removed = forget_discovery(config.mqtt, topics=topics, prefix=prefix)
     for topic in removed:
@@ -118,10 +118,8 @@ def findings(
     for section in config.source:
         yield _source(section, open_source)
     yield _broker(config.mqtt, try_broker)
-    ok, text = judge_clock(time.time(), synchronised=is_synchronised())
-    yield Finding("clock", ok=ok, text=text)
-    ok, text = disk(config)
-    yield Finding("disk", ok=ok, text=text)
+    yield Finding("clock", *judge_clock(time.time(), synchronised=is_synchronised()))
+    yield Finding("disk", *disk(config))
 
 
 def front_end(transform: str) -> Finding:

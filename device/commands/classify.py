@@ -1,19 +1,17 @@
 """`oido classify`: where in audio files there is music, as JSON lines or CSV."""
 
 import argparse
-import csv
-import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from device.commands.options import add_config, add_model, configuration
 from device.commands.plot import check, save
 from device.commands.progress_bar import Progress
+from device.commands.rows import writer
 from device.commands.timeline import Timeline
 from device.configuration.settings import Config
 from device.errors import OidoError, UsageError
@@ -99,14 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     model = configured_model(config.model)
     work = partial(_lines, config=config, summary=arguments.summary, plot=arguments.plot is not None)
     if arguments.jobs > 1:
-        lines = _side_by_side(arguments.files, partial(_collected, work), arguments.jobs)
-    else:
-        with Progress(sys.stderr) as progress:
-            return _print(
-                (line for file in arguments.files for line in work(file, model=model, progress=progress.show)),
-                arguments,
-            )
-    return _print(lines, arguments)
+        return _print(_side_by_side(arguments.files, partial(_collected, work), arguments.jobs), arguments)
+    with Progress(sys.stderr) as progress:
+        lines = (line for file in arguments.files for line in work(file, model=model, progress=progress.show))
+        return _print(lines, arguments)
 
 
 def _side_by_side(files: Iterable[str], work: Callable[[str], list[Line]], jobs: int) -> Iterator[Line]:
@@ -223,7 +217,8 @@ def _segments(
 def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
     """Print lines as they come, then draw; failures go to standard error and decide the exit code."""
     kind = SummaryLine if arguments.summary else SegmentLine
-    write = _csv_writer(sys.stdout, kind) if arguments.csv else _json_writer(sys.stdout)
+    header = [field.name for field in fields(kind)]
+    write = writer(sys.stdout, header, form="csv" if arguments.csv else "json")
     code = 0
     timelines = []
     for line in lines:
@@ -233,43 +228,7 @@ def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
             print(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}", file=sys.stderr)
             code = code or int(line.failed)
         else:
-            write(line)
+            write(asdict(line))
     if timelines:
         save(timelines, arguments.plot)
     return code
-
-
-def _json_writer(stream: TextIO) -> Callable[[SegmentLine | SummaryLine], None]:
-    def write(line: SegmentLine | SummaryLine) -> None:
-        text = json.dumps(asdict(line), ensure_ascii=False)
-        if _spelt(text, stream) != text:
-            text = json.dumps(asdict(line))
-        stream.write(text + "\n")
-        stream.flush()
-
-    return write
-
-
-def _csv_writer(
-    stream: TextIO, kind: type[SegmentLine | SummaryLine]
-) -> Callable[[SegmentLine | SummaryLine], None]:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([field.name for field in fields(kind)])
-
-    def write(line: SegmentLine | SummaryLine) -> None:
-        writer.writerow(_cell(value, stream) for value in asdict(line).values())
-        stream.flush()
-
-    return write
-
-
-def _cell(value: object, stream: TextIO) -> object:
-    if isinstance(value, str):
-        return _spelt(value, stream)
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _spelt(text: str, stream: TextIO) -> str:
-    """With escapes for what the stream cannot say: the name of a file may be any bytes."""
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

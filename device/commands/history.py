@@ -1,23 +1,20 @@
 """`oido history`: when music played, from the history that the daemon keeps."""
 
 import argparse
-import csv
-import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from device.commands.options import add_config
+from device.commands.rows import Row, writer
 from device.configuration.settings import load
 from device.errors import UsageError
 from device.storage.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
 from device.storage.state import directory_to_look_at
-
-Row = dict[str, str | float | int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if since >= until:
         raise UsageError("--since must lie before --until")
     directory = arguments.state_dir or directory_to_look_at(load(arguments.config))
-    form = "csv" if arguments.csv else "json" if arguments.json else "text"
+    form: Literal["text", "csv", "json"] = "csv" if arguments.csv else "json" if arguments.json else "text"
     with reading(directory / FILE) as connection:
         found = intervals(connection, since=since, until=until, source=arguments.source)
         if arguments.daily:
@@ -86,30 +83,23 @@ def daily_row(total: DailyTotal) -> Row:
     }
 
 
-def write(rows: Iterable[Row], header: Sequence[str], stream: TextIO, *, form: str) -> None:
+def write(
+    rows: Iterable[Row], header: Sequence[str], stream: TextIO, *, form: Literal["text", "csv", "json"]
+) -> None:
     """Print rows as `csv`, `json` (a line each) or `text` (columns for reading)."""
-    print_row: Callable[[Row], object]
-    if form == "json":
-
-        def print_row(row: Row) -> None:
-            print(json.dumps(row), file=stream)
-
-    elif form == "csv":
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(header)
-
-        def print_row(row: Row) -> None:
-            table.writerow(row.values())
-
-    else:
-        shown = [name for name in header if name in _WIDTHS or name == header[-1] == "intervals"]
-        print("  ".join(f"{name:<{_WIDTHS.get(name, 0)}}" for name in shown).rstrip(), file=stream)
-
-        def print_row(row: Row) -> None:
-            print("  ".join(f"{row[name]!s:<{_WIDTHS.get(name, 0)}}" for name in shown).rstrip(), file=stream)
-
+    write_row = _columns(stream, header) if form == "text" else writer(stream, header, form=form)
     for row in rows:
-        print_row(row)
+        write_row(row)
+
+
+def _columns(stream: TextIO, header: Sequence[str]) -> Callable[[Row], None]:
+    widths = {name: _WIDTHS.get(name, 0) for name in header if name in _WIDTHS or name == "intervals"}
+
+    def write_row(row: Row) -> None:
+        print("  ".join(f"{row[name]!s:<{width}}" for name, width in widths.items()).rstrip(), file=stream)
+
+    write_row({name: name for name in header})
+    return write_row
 
 
 def moment(text: str) -> float:

@@ -1,7 +1,6 @@
 """How far through a long recording: one line that rewrites itself, on a terminal only."""
 
 import time
-from types import TracebackType
 from typing import Self, TextIO
 
 SHOWN_FROM_S = 300.0
@@ -41,9 +40,7 @@ class Progress:
         """Begin."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Wipe the line away."""
         if self._drawn:
             self._stream.write("\r\x1b[K")
