@@ -256,7 +256,6 @@ def test_what_was_heard_of_other_music_tells_nothing(tmp_path: Path) -> None:
     kill_while_music_is_on(tmp_path, heard=None)
     notes = LastHeard(tmp_path / "run", node="attic")
     notes.note("bar", "another-id", STARTED + 500)
-    notes.close()
     with opened(tmp_path) as state:
         assert events(state)[-1]["duration_s"] == 0
 
@@ -284,7 +283,6 @@ def test_notes_are_rare_but_the_first_of_an_event_is_at_once(tmp_path: Path) -> 
     assert read_last_heard(tmp_path / "run", node="attic", source="bar", event_id="first") == 1.0
     notes.note("bar", "second", 4.0)
     assert read_last_heard(tmp_path / "run", node="attic", source="bar", event_id="second") == 4.0
-    notes.close()
 
 
 def test_notes_that_cannot_be_written_are_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -293,7 +291,6 @@ def test_notes_that_cannot_be_written_are_done_without(tmp_path: Path, caplog: p
     notes = LastHeard(tmp_path / "run", node="attic", every_s=0)
     for heard in (1.0, 2.0):
         notes.note("bar", ID, heard)
-    notes.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -327,7 +324,6 @@ def test_a_listener_notes_how_far_music_was_heard(tmp_path: Path) -> None:
     )
     listener.start()
     assert listener.join(20)
-    notes.close()
     stop = json.loads(publisher.payloads("event")[-1])
     ended = read_last_heard(tmp_path / "run", node="attic", source="bar", event_id=stop["id"])
     assert ended is not None

@@ -208,7 +208,7 @@ class _Daemon:
             birth = Birth(topic=birth_topic(wanted.discovery_prefix), longest_delay_s=wanted.birth_delay_s)
             return MqttPublisher(
                 config.mqtt,
-                topics=_topics(config),
+                topics=Topics.of(config),
                 on_command=self._on_command,
                 birth=birth if wanted.enabled else None,
                 outbox=None if self._state is None else self._state.outbox,
@@ -218,7 +218,7 @@ class _Daemon:
     def _introduce(self) -> None:
         """Publish what the device is, and tell Home Assistant which sources it has, and which are gone."""
         info = _info(self._model)
-        self._publisher.publish(info_message(_topics(self._config), info))
+        self._publisher.publish(info_message(Topics.of(self._config), info))
         before, self._discovered = self._discovered, set()
         for message in discoveries(self._config, info):
             self._publisher.publish(message)
@@ -301,10 +301,6 @@ class _Daemon:
             _log.error("%s", error)
             code = max(code, error.exit_code)
         return code
-
-
-def _topics(config: Config) -> Topics:
-    return Topics(config.mqtt.base_topic, config.node.name)
 
 
 def _info(model: Model) -> DeviceInfo:

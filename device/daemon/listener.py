@@ -84,7 +84,7 @@ class Listener:
         self._open_source = open_source
         self._model = model
         self._decision_config = config.decision
-        self._topics = Topics(config.mqtt.base_topic, config.node.name)
+        self._topics = Topics.of(config)
         self._publisher = publisher
         self._journal = journal or Journal()
         self._flat_line_limit_s = source.flat_line_limit_s

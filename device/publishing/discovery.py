@@ -46,7 +46,7 @@ def discoveries(config: Config, info: DeviceInfo) -> tuple[Message, ...]:
     """
     if not (config.mqtt.host and config.homeassistant.enabled):
         return ()
-    topics = Topics(config.mqtt.base_topic, config.node.name)
+    topics = Topics.of(config)
     prefix = config.homeassistant.discovery_prefix
     return tuple(
         discovery_message(topics, source.name, info, prefix=prefix)

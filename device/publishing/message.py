@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
+from device.configuration.settings import Config
 from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
 
 EVENT_NAMESPACE = uuid.UUID("7d0c2a5e-6c56-5c3b-9f0e-0f1d0a3b9c11")
@@ -50,12 +51,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one device."""
+    """The topics of one device; `of` its configuration."""
 
     base: str
     """The first level, `oido` unless configured otherwise."""
     node: str
     """The device's name."""
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """As configured."""
+        return cls(config.mqtt.base_topic, config.node.name)
 
     @property
     def status(self) -> str:

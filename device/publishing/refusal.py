@@ -1,7 +1,8 @@
 """What a broker's reason codes mean, as sentences for the person at the terminal. Pure.
 
 MQTT 3.1.1 has five reasons to refuse a session (table 3.1) and none to end one. MQTT 5 has dozens, for sessions,
-their end and single messages (section 2.4). The names are those of paho 2.
+their end and single messages (section 2.4). The names of reasons are those of paho 2; a broker is written as in
+`the MQTT broker at 127.0.0.1:1883`.
 """
 
 from device.configuration.settings import MqttProtocol
@@ -49,14 +50,7 @@ class Mute(PublishError):  # noqa: N818 - the same
 
 
 def of_session(name: str, *, broker: str, username: str | None, protocol: MqttProtocol) -> PublishError:
-    """Why the broker does not begin a session.
-
-    Args:
-        name: of the reason.
-        broker: for example `the MQTT broker at 127.0.0.1:1883`.
-        username: as the device gave it.
-        protocol: as the device speaks it.
-    """
+    """Why the broker does not begin a session; user name and protocol are those of this device."""
     if name in _WRONG_LOGIN and username is None:
         return Refused(f"{broker} wants a user name; set [mqtt] username and password_file")
     if name in _WRONG_LOGIN:
@@ -77,13 +71,7 @@ def of_ending(name: str, *, broker: str, client_id: str) -> PublishError:
 
 
 def taken_over(*, broker: str, client_id: str, certain: bool) -> TakenOver:
-    """Another device uses the same client id.
-
-    Args:
-        broker: as above.
-        client_id: of both.
-        certain: whether the broker said so; otherwise it only looks like it.
-    """
+    """Another device uses the same client id: `certain` if the broker said so."""
     what = "another device has taken" if certain else "another device seems to take"
     return TakenOver(
         f"{what} over the session with {broker}, with the same client id {client_id!r}; "
@@ -92,13 +80,7 @@ def taken_over(*, broker: str, client_id: str, certain: bool) -> TakenOver:
 
 
 def of_alert(alert: str, *, broker: str, has_certificate: bool) -> PublishError:
-    """Why TLS failed.
-
-    Args:
-        alert: OpenSSL's name of the reason.
-        broker: as above.
-        has_certificate: whether this device has a certificate.
-    """
+    """Why TLS failed; `alert` is OpenSSL's name of the reason."""
     about_certificate = any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE"))
     if "ALERT" in alert and about_certificate and has_certificate:
         return Refused(f"{broker} does not accept this device's certificate ({alert}); check [mqtt] cert_file")

@@ -135,11 +135,10 @@ def open_database(path: Path, *, schema: Sequence[str], version: int) -> sqlite3
                 for statement in schema:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={version}")
-    except UnicodeDecodeError as error:  # how the sqlite3 module fails to quote a broken schema
+    except BaseException as error:
         connection.close()
-        raise DamagedError("its schema is not text") from error
-    except BaseException:
-        connection.close()
+        if isinstance(error, UnicodeDecodeError):  # how the sqlite3 module fails to quote a broken schema
+            raise DamagedError("its schema is not text") from error
         raise
     return connection
 

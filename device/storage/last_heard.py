@@ -31,46 +31,29 @@ class LastHeard:
         self._node = node
         self._every_s = every_s
         self._lock = threading.Lock()
-        self._files: dict[str, int] = {}
         self._noted: dict[str, tuple[str, float]] = {}
         """The latest id noted for each source, and when (monotonic)."""
 
     def note(self, source: str, event_id: str, heard: float) -> None:
         """Music was heard until `heard`, seconds since the epoch; from any thread. Never fails."""
-        if self._directory is None:
-            return
         with self._lock:
             now = time.monotonic()
             known, at = self._noted.get(source, ("", 0.0))
-            if known == event_id and now - at < self._every_s:
+            if self._directory is None or (known == event_id and now - at < self._every_s):
                 return
             self._noted[source] = (event_id, now)
-            # A single write, always of the same length: a kill leaves either the old line or the new one.
-            line = f"{event_id} {max(heard, 0.0):016.3f}\n".encode()
             try:
-                os.pwrite(self._file(source), line, 0)
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path = _path(self._directory, self._node, source)
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                with os.fdopen(file, "wb", buffering=0) as note:
+                    # A single write, always of the same length: a kill leaves either the old line or the new one.
+                    note.write(f"{event_id} {max(heard, 0.0):016.3f}\n".encode())
             except OSError as error:
                 _log.warning(
                     "when music was last heard cannot be noted in %s: %s", self._directory, error.strerror
                 )
                 self._directory = None  # give up: the note only makes the end of a killed event more exact
-
-    def close(self) -> None:
-        """Close the files, and leave them there. Idempotent."""
-        with self._lock:
-            for file in self._files.values():
-                os.close(file)
-            self._files.clear()
-            self._directory = None
-
-    def _file(self, source: str) -> int:
-        if source not in self._files:
-            assert self._directory is not None  # noqa: S101 - `note` has looked
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._files[source] = os.open(
-                _path(self._directory, self._node, source), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        return self._files[source]
 
 
 def read_last_heard(directory: Path | None, *, node: str, source: str, event_id: str) -> float | None:

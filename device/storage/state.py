@@ -4,7 +4,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 from device.configuration.settings import Config, HistoryConfig
@@ -62,17 +62,6 @@ def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | Non
     return Path(base, "oido") if base else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """The settings that state depends on."""
-
-    directory: Path | None
-    """None: nothing is kept."""
-    events: int | None
-    """How many may wait; None: there is no broker."""
-    history: HistoryConfig | None
-
-
 class State:
     """The state directory, open for as long as the daemon runs, for one daemon at a time."""
 
@@ -94,22 +83,21 @@ class State:
         self.journal: Journal | None = None
         """For the listeners; None: nothing is kept."""
         self._environment = environment
-        self._settings = _settings(config, environment)
-        self._lock: int | None = None
-        self._history: History | None = None
-        self._last_heard: LastHeard | None = None
-        directory = self._settings.directory
+        self._settings = directory, events, history = _settings(config, environment)
+        self._closing = ExitStack()
         if directory is None or not _made(directory):
             return
-        self._lock = _locked(directory)
-        if self._settings.history is not None:
-            days = self._settings.history.retention_days
-            self._history = History(directory / HISTORY_FILE, retention_days=days)
+        _lock(directory, self._closing)
+        kept, last_heard = None, None
+        if history is not None:
+            kept = History(directory / HISTORY_FILE, retention_days=history.retention_days)
+            self._closing.callback(kept.close)
         runtime = runtime_directory(environment)
-        if self._settings.events is not None:
-            self.outbox = SqliteOutbox(directory / OUTBOX_FILE, self._settings.events)
-            self._last_heard = LastHeard(runtime, node=config.node.name)
-        self.journal = Journal(history=self._history, last_heard=self._last_heard)
+        if events is not None:
+            self.outbox = SqliteOutbox(directory / OUTBOX_FILE, events)
+            self._closing.callback(self.outbox.close)
+            last_heard = LastHeard(runtime, node=config.node.name)
+        self.journal = Journal(history=kept, last_heard=last_heard)
         if self.outbox is not None:
             _close_what_is_open(self.outbox, self.journal, runtime)
 
@@ -127,12 +115,7 @@ class State:
 
     def close(self) -> None:
         """Close everything, after the publisher was closed. Idempotent."""
-        for each in (self.outbox, self._history, self._last_heard):
-            if each is not None:
-                each.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._closing.close()
 
 
 def _close_what_is_open(outbox: SqliteOutbox, journal: Journal, runtime: Path | None) -> None:
@@ -147,11 +130,19 @@ def _close_what_is_open(outbox: SqliteOutbox, journal: Journal, runtime: Path | 
         _log.warning("%s: the last run ended while music was on; that music is ended now", start.source)
 
 
-def _settings(config: Config, environment: Mapping[str, str]) -> _Settings:
+def _settings(
+    config: Config, environment: Mapping[str, str]
+) -> tuple[Path | None, int | None, HistoryConfig | None]:
+    """The settings that state depends on.
+
+    Returns:
+        The directory, None where nothing is kept; how many events may wait, None without a broker; the history,
+        None where none is kept.
+    """
     history = config.history if config.history.enabled else None
     events = config.mqtt.max_queued_events if config.mqtt.host else None
     kept = history is not None or events is not None
-    return _Settings(state_directory(config, environment) if kept else None, events, history)
+    return state_directory(config, environment) if kept else None, events, history
 
 
 def _made(directory: Path) -> bool:
@@ -168,8 +159,8 @@ def _made(directory: Path) -> bool:
     return True
 
 
-def _locked(directory: Path) -> int | None:
-    """Keep other daemons out until the returned file is closed or the process ends; None where locks do not work.
+def _lock(directory: Path, closing: ExitStack) -> None:
+    """Keep other daemons out until `closing` is closed or the process ends; do without where locks do not work.
 
     Raises:
         OidoError: another daemon has the lock.
@@ -177,16 +168,15 @@ def _locked(directory: Path) -> int | None:
     try:
         lock = os.open(directory / _LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
-        return None  # the outbox cannot write here either, and says so
+        return  # the outbox cannot write here either, and says so
+    closing.callback(os.close, lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(lock)
+        closing.close()
         raise OidoError(
             f"another oido is running with the state directory {directory}; stop it, or give each its own "
             "[node] state_dir"
         ) from error
-    except OSError:  # a file system without locks
-        os.close(lock)
-        return None
-    return lock
+    except OSError:
+        _log.debug("the file system of %s has no locks", directory)
