@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TextIO
@@ -47,15 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     form: Literal["text", "csv", "json"] = "csv" if arguments.csv else "json" if arguments.json else "text"
     with reading(directory / FILE) as connection:
         found = intervals(connection, since=since, until=until, source=arguments.source)
+        rows: Iterator[Row]
         if arguments.daily:
-            write(map(daily_row, daily_totals(found, since=since, until=until)), _DAILY, sys.stdout, form=form)
+            header, rows = _DAILY, map(daily_row, daily_totals(found, since=since, until=until))
         else:
-            write(map(interval_row, found), _INTERVALS, sys.stdout, form=form)
+            header, rows = _INTERVALS, map(interval_row, found)
+        write_row = _columns(sys.stdout, header) if form == "text" else writer(sys.stdout, header, form=form)
+        for row in rows:
+            write_row(row)
     return 0
 
 
-_INTERVALS = ("source", "started", "ended", "duration_s", "peak", "mean", "model", "id")
-_DAILY = ("day", "source", "music_min", "intervals")
+_INTERVALS: Sequence[str] = ("source", "started", "ended", "duration_s", "peak", "mean", "model", "id")
+_DAILY: Sequence[str] = ("day", "source", "music_min", "intervals")
 _WIDTHS = {"source": 16, "started": 29, "ended": 29, "duration_s": 11, "day": 10, "music_min": 9}
 
 
@@ -81,15 +85,6 @@ def daily_row(total: DailyTotal) -> Row:
         "music_min": round(total.music_min, 2),
         "intervals": total.intervals,
     }
-
-
-def write(
-    rows: Iterable[Row], header: Sequence[str], stream: TextIO, *, form: Literal["text", "csv", "json"]
-) -> None:
-    """Print rows as `csv`, `json` (a line each) or `text` (columns for reading)."""
-    write_row = _columns(stream, header) if form == "text" else writer(stream, header, form=form)
-    for row in rows:
-        write_row(row)
 
 
 def _columns(stream: TextIO, header: Sequence[str]) -> Callable[[Row], None]:
