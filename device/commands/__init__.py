@@ -1,1 +1,13 @@
-"""The commands of `oido`, one module each: `add_arguments(parser)` and `run(arguments) -> exit code`."""
+"""The commands of `oido`, one module each: `add_arguments(parser)` and `run(arguments) -> exit code`.
+
+run.py  classify.py  watch.py  history.py  devices.py  check.py  benchmark.py  version.py  (demo.py lies beside it)
+
+What they share:
+
+options.py       options of several commands, and the configuration that they add up to
+rows.py          rows as JSON lines or CSV, for classify and history
+progress_bar.py  how far a long job is, for classify and benchmark
+plot.py          the picture of classify --plot
+timeline.py      what that picture shows, kept while it is heard
+surroundings.py  clock and disk, for check
+"""
