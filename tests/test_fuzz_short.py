@@ -11,6 +11,7 @@ def ignore(_: str) -> None:
     """No progress."""
 
 
+@pytest.mark.soak
 def test_two_thousand_wrong_inputs_end_in_a_result_or_the_right_error(tmp_path: Path) -> None:
     """Every kind of input, each through its real entry: no traceback, no hang, no crash, no wrong exit code."""
     failures = tmp_path / "failures"

@@ -116,7 +116,11 @@ class Mosquitto:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)  # if it is frozen
-            self._process.wait(DEADLINE_S)
+            try:
+                self._process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def _listens(self) -> bool:

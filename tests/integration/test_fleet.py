@@ -30,6 +30,7 @@ def restarted(directory: Path, how: Restart) -> Outcome:
     return outcome
 
 
+@pytest.mark.soak
 def test_no_event_is_lost_when_the_broker_of_a_fleet_is_restarted(tmp_path: Path) -> None:
     """All devices come back, every event arrives, in order, and the table says so."""
     outcome = restarted(tmp_path, "term")
@@ -38,6 +39,7 @@ def test_no_event_is_lost_when_the_broker_of_a_fleet_is_restarted(tmp_path: Path
     assert f"{len(outcome.recorded)} recorded" in shown
 
 
+@pytest.mark.soak
 def test_a_fleet_outlives_a_broker_that_is_killed(tmp_path: Path) -> None:
     """What the broker had not acknowledged arrives. What it had, and had not passed on, nobody can bring back."""
     outcome = restarted(tmp_path, "kill")

@@ -17,22 +17,25 @@ import argparse
 import json
 import logging
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import paho.mqtt.client as paho
+from broker import brokers
 from hearing_fakes import chord, noise
+from subscriber import Subscriber, subscribers
+from waiting import eventually
 
 from device.configuration.settings import Config, MqttConfig, NodeConfig, SourceConfig
 from device.daemon.daemon import run
@@ -118,53 +121,24 @@ class Tape:
         print(f"{shown}  {speed:,.0f} x", file=sys.stderr, flush=True)
 
 
-def mosquitto(folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
-    """A broker on a free loopback port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    file = folder / "mosquitto.conf"
-    file.write_text(
-        f"user root\npersistence false\nlistener {port} 127.0.0.1\nallow_anonymous true\nlog_type none\n"
-    )
-    process = subprocess.Popen(["mosquitto", "-c", str(file)], stderr=subprocess.DEVNULL)
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return process, port
-    process.kill()
-    raise SystemExit("mosquitto did not start; apt install mosquitto")
-
-
 class Audience:
-    """Counts the events that arrive at the broker."""
+    """Judges the events as they arrive at a subscriber: it keeps none, as this is the daemon's process too."""
 
-    def __init__(self, port: int, folder: Path) -> None:
-        # In a process and a file of their own: what is kept is no memory of the daemon's.
-        self._file = folder / "events"
-        with self._file.open("wb") as file:
-            self._process = subprocess.Popen(
-                ["mosquitto_sub", "-p", str(port), "-q", "1", "-t", "oido/+/+/event"], stdout=file
-            )
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.started = self.stopped = 0
+        self.wrong = ""
+        """The first event that was out of turn."""
+        self._playing = ""
+        subscriber.client.on_message = self._on_message
 
-    def pairs(self) -> tuple[int, int]:
-        """End it; starts and stops, which come in turns and with one id a pair."""
-        time.sleep(1)
-        self._process.terminate()
-        self._process.wait()
-        started = stopped = 0
-        playing = ""
-        for line in self._file.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
-            if event["event_type"] == "music_started":
-                assert not playing, f"{event['id']} began before {playing} ended"
-                playing, started = event["id"], started + 1
-            else:
-                assert playing == event["id"], f"{event['id']} ended, but {playing!r} was on"
-                playing, stopped = "", stopped + 1
-        return started, stopped
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        event = json.loads(message.payload)
+        starts = event["event_type"] == "music_started"
+        if self._playing != ("" if starts else event["id"]):
+            self.wrong = self.wrong or f"{event['event_type']} of {event['id']} while {self._playing!r} was on"
+        self._playing = event["id"] if starts else ""
+        self.started += starts
+        self.stopped += not starts
 
 
 def verdict(figures: list[tuple[float, float, int, int]]) -> bool:
@@ -203,31 +177,26 @@ def main() -> int:
     def mqtt(**where: Any) -> MqttConfig:
         return MqttConfig(state_interval_s=60.0, telemetry_interval_s=600.0, **where)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         node = NodeConfig(name="soak", state_dir=folder)
-        config = Config(node=node, source=(source,), mqtt=mqtt())
-        broker = audience = None
+        audience = None
         if arguments.broker == "mosquitto":
-            broker, port = mosquitto(Path(folder))
-            audience = Audience(port, Path(folder))
-            time.sleep(0.3)  # until it has subscribed
-            config = Config(node=node, source=(source,), mqtt=mqtt(host="127.0.0.1", port=port))
+            broker = stack.enter_context(brokers(Path(folder)))(more="log_type none")
+            audience = Audience(stack.enter_context(subscribers())(broker.port, "oido/+/+/event"))
+            config = Config(node=node, source=(source,), mqtt=mqtt(host="127.0.0.1", port=broker.port))
         else:
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end of the process
-        try:
-            code = run(config, open_source=tape.reopened)
-        finally:
-            sys.stdout = sys.__stdout__
-            counted = audience.pairs() if audience is not None else None
-            if broker is not None:
-                broker.terminate()
-                broker.wait()
+            stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
+            config = Config(node=node, source=(source,), mqtt=mqtt())
+        code = run(config, open_source=tape.reopened)
+        if audience is not None:
+            eventually(lambda: audience.started == audience.stopped)
     seconds = time.monotonic() - tape.began
     print(f"{tape.played / HOUR:.1f} h of sound in {seconds:.0f} s ({tape.played / SAMPLE_RATE / seconds:,.0f} x)")
     good = verdict(tape.figures)
-    if counted is not None:
-        print(f"events at the broker: {counted[0]} starts, {counted[1]} stops, in pairs")
-        good = good and counted[0] == counted[1]
+    if audience is not None:
+        wrong = f", {audience.wrong}" if audience.wrong else ""
+        print(f"events at the broker: {audience.started} starts, {audience.stopped} stops{wrong}")
+        good = good and audience.started == audience.stopped and not audience.wrong
     print("ok" if good and code == 0 else "FAILED")
     return 0 if good and code == 0 else 1
 

@@ -149,8 +149,8 @@ class Fleet:
         self.storms: list[Storm] = []
         self._plan, self._show = plan, show
         self.broker = Venue(directory, more=plan.broker)
-        self.broker.start()
         stack.callback(self.broker.stop)
+        self.broker.start()
         self.ears = Ears(self.broker.port)
         stack.callback(self.ears.close)
         count = plan.workers or math.ceil(plan.devices / DEVICES_A_WORKER)

@@ -65,6 +65,8 @@ LIMIT_S = 20.0
 
 _MOST_MEMORY = 6 << 30
 """Bytes of address space a worker may have: what a damaged file asks for must not take the machine along."""
+_SILENT_S = 300.0
+"""A worker that starts, or makes its next input, takes less."""
 _WORKER_INPUTS = 20_000
 """After so many a worker is replaced."""
 
@@ -205,6 +207,8 @@ class _Worker:
             self._process.join()
             self._failed(self._current, f"hang: more than {self._limit_s:g} s", self._on_disk(self._current))
             self._replace()
+        elif self._current is None and self._left and time.monotonic() - self._since > _SILENT_S:
+            raise RuntimeError(f"a worker says nothing for {_SILENT_S:g} s, a mistake in the fuzzer")
         return bool(self._left)
 
     def _heard(self, said: tuple[Any, ...]) -> None:
@@ -223,7 +227,7 @@ class _Worker:
 
     def _through(self) -> None:
         self._left.pop(0)
-        self._current = None
+        self._current, self._since = None, time.monotonic()
 
     def _ended(self) -> None:
         self._process.join()
