@@ -82,7 +82,7 @@ def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands
         print(f"{prog}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has seen enough. Point standard output elsewhere, or the interpreter's last
-        # flush would complain (docs.python.org/3/library/signal.html#note-on-sigpipe).
+        # Whoever reads our output has closed it (as `head` does). Point standard output elsewhere, or the
+        # interpreter's last flush would complain (docs.python.org/3/library/signal.html#note-on-sigpipe).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -41,7 +41,10 @@ _QUIET_S = 5.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `demo`."""
     parser.add_argument(
-        "--pace", choices=["live", "fast"], default="fast", help="as it sounds, or at once (default)"
+        "--pace",
+        choices=["live", "fast"],
+        default="fast",
+        help="as it sounds, or as fast as possible (default: fast)",
     )
     add_model(parser)
 

@@ -110,7 +110,7 @@ def test_every_section_is_read(folder: Path) -> None:
         ("[[source]]\nkind = 'stream'\nurl = ''", "[[source]] 'microphone' has kind = 'stream' and needs 'url'"),
         (
             "[decision]\non = 0.3\noff = 0.4",
-            "[decision] off = 0.4 lies above on = 0.3; music would start and stop at once",
+            "[decision] off = 0.4 is above on = 0.3; music would start and stop at once",
         ),
     ],
 )

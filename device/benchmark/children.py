@@ -89,7 +89,7 @@ def _end(code: int) -> str:
 
 
 def _last(remarks: IO[bytes]) -> str:
-    """The last thing that it said on standard error."""
+    """The last line that it wrote to standard error."""
     remarks.seek(0)
     lines = remarks.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1][:_LONGEST_REMARK]}" if lines else ""

@@ -1,4 +1,4 @@
-"""From what single answers cost to what is reported of them. Pure."""
+"""From the cost of single answers to the figures that are reported. Pure."""
 
 import math
 import statistics
@@ -28,7 +28,7 @@ def cost_of(whole_s: float, spent_s: Mapping[str, float], processor_s: float, *,
 
 
 def percentile(ranked: Sequence[float], percent: float) -> float:
-    """Nearest rank: the least of the ascending values that so many percent of them do not exceed."""
+    """By nearest rank: the least of the ascending values that is not below this percentage of them."""
     return ranked[max(0, math.ceil(percent / 100 * len(ranked)) - 1)]
 
 

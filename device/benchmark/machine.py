@@ -1,4 +1,4 @@
-"""What this is measured on: read from /proc, /sys and the Pi's firmware; None where they do not say."""
+"""The machine that is measured, as /proc, /sys and the Pi's firmware describe it; None where they do not."""
 
 import os
 import platform
@@ -93,7 +93,7 @@ def read_conditions(root: Path = Path("/"), *, firmware: Callable[[], str | None
 
 
 def throttling_flags(bits: int) -> tuple[str, ...]:
-    """What the firmware's number says: what is so now, and what was so since the start but is not now."""
+    """What the firmware's number says: what is so now, and then what was so since the start."""
     now = tuple(name for bit, name in _THROTTLING.items() if bits >> bit & 1)
     since = (name for bit, name in _THROTTLING.items() if bits >> (bit + _BEFORE) & 1)
     return (*now, *(f"{name} before" for name in since if name not in now))

@@ -19,10 +19,10 @@ Say = Callable[[str, float], None]
 """Told which phase this is, and which part of it is done, 0 to 1."""
 
 SETTLE_S = 10.0
-"""Of sound, after which the memory is read: every buffer has been full by then."""
+"""The memory is read after this much sound: every buffer has been full by then."""
 
 ALTERNATION_S = 4.8
-"""Of sound that the model hears, then YAMNet, and so on: short, so that what else the machine does hits both."""
+"""Seconds of sound for the model, then for YAMNet, and so on: short, so that other programs disturb both alike."""
 
 _LOADS = 3
 
@@ -62,7 +62,7 @@ class Course:
         return cost_of(whole_s, spent_s, processor_s, hop_s=self.subject.hop_s)
 
     def hear(self, seconds: float) -> list[Cost]:
-        """What the answers to so much sound cost; at least one."""
+        """The costs of the answers to this much sound; at least one."""
         return [self.answer() for _ in range(max(1, round(seconds / self.subject.hop_s)))]
 
 
@@ -110,7 +110,7 @@ def measure(job: Job, say: Say) -> Measured:
 def _alternate(
     course: Course, reference: Course | None, seconds: float, say: Say
 ) -> tuple[list[Cost], Ratio | None]:
-    """What the answers to so much sound cost; and the ratio to YAMNet's, each of them first every other time."""
+    """The costs of the answers to this much sound, and the ratio to YAMNet's; each goes first every other time."""
     turns = max(1, round(seconds / ALTERNATION_S))
     courses = [course] if reference is None else [course, reference]
     if reference is not None:

@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """How much more memory than a process that has imported the same libraries and done nothing; 2**20 bytes."""
+    """Memory above that of a process that has only imported the same libraries; units of 2**20 bytes."""
 
     rss_mb: float
     pss_mb: float | None

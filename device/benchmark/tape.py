@@ -1,4 +1,4 @@
-"""The bundled sound, prepared once and then played over and over as a microphone would give it."""
+"""The bundled sound, prepared once and then played again and again as a microphone would give it."""
 
 import time
 from collections import deque
@@ -47,10 +47,10 @@ class Tape:
 
     Args:
         path: what `prepare` wrote.
-        rate_hz: as it was told then.
-        watch: where the stages `resample` and `READING` are timed.
+        rate_hz: as `prepare` was told.
+        watch: times the stages `resample` and `READING`.
         clock: seconds that never go back, for `live`.
-        wait: sleeps so many seconds, for `live`.
+        wait: sleeps this many seconds, for `live`.
     """
 
     name = "tape"
@@ -74,11 +74,11 @@ class Tape:
         self._due: float | None = None  # when what is read next will have sounded; None: at once
 
     def live(self) -> None:
-        """From here on no sound comes before it would have sounded."""
+        """From now on, give sound at its own pace."""
         self._due = self._clock()
 
     def fetch(self, seconds: float) -> None:
-        """Have so much sound at hand: as many of the next blocks come without reading or resampling."""
+        """Read and resample this much sound, so that the next blocks come without delay."""
         while len(self._queue) * BLOCK_S < seconds:
             frames = self._watch.time(READING, self._read)
             self._queue.extend(self._watch.time("resample", self._conditioner.feed, frames))

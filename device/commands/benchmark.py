@@ -34,41 +34,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME",
-        help="which models (default: all installed)",
+        help="models to measure (default: all installed)",
     )
-    parser.add_argument(
-        "--runtime", choices=get_args(Runtime), help="which TFLite runtime (default: as configured)"
-    )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="that a runtime may use (default: 1)")
+    parser.add_argument("--runtime", choices=get_args(Runtime), help="TFLite runtime (default: as configured)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of each runtime (default: 1)")
     parser.add_argument(
         "--seconds",
         type=float,
         default=300.0,
         metavar="S",
-        help="of sound to measure the stages on (default: 300)",
+        help="seconds of sound to measure the stages on (default: 300)",
     )
     parser.add_argument(
         "--live",
         type=float,
         default=10.0,
         metavar="S",
-        help="seconds at the pace of live sound (default: 10; 0: none)",
+        help="seconds to measure at the pace of live sound (default: 10; 0: none)",
     )
     parser.add_argument(
-        "--rate", type=int, default=48_000, metavar="HZ", help="at which the microphone captures (default: 48000)"
+        "--rate", type=int, default=48_000, metavar="HZ", help="sample rate of the microphone (default: 48000)"
     )
     parser.add_argument(
         "--yamnet",
         metavar="FILE",
-        help="Google's YAMNet TFLite, the reference (default: yamnet.tflite where models are, if there)",
+        help="Google's YAMNet in TFLite, to compare with (default: yamnet.tflite beside the models, if there)",
     )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    parser.add_argument("--compare", type=Path, metavar="FILE", help="with an earlier --json")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="compare with an earlier report, saved from --json"
+    )
     add_config(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, and print what came of it; a model that cannot be measured is named on standard error."""
+    """Measure, and print the report; a model that cannot be measured is named on standard error."""
     settings = _settings(arguments)
     earlier = None if arguments.compare is None else read_report(arguments.compare)
     model = load(arguments.config).model
@@ -99,10 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """What was asked for, if it can be.
+    """The settings of the command line.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: one of them is out of range.
     """
     if arguments.threads < 1:
         raise UsageError(f"--threads {arguments.threads}: at least one thread must work")

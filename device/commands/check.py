@@ -35,12 +35,12 @@ OFTEN_CLIPPED = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line."""
+    """One line of the output."""
 
     what: str
     ok: bool
     text: str
-    """What was found; where it is not ok, what to do."""
+    """What was found; if it is not ok, also what to do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--forget-discovery",
         action="store_true",
-        help="check nothing, but remove from the broker what tells Home Assistant of this device",
+        help="check nothing; remove this device from Home Assistant's discovery at the broker",
     )
 
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_findings(found: Iterator[Finding], stream: TextIO) -> int:
-    """Print each as it is found; the exit code."""
+    """Print each finding as it is made; returns the exit code."""
     code = 0
     for finding in found:
         stream.write(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.text}\n")
@@ -101,12 +101,12 @@ def findings(
     open_source: Callable[[SourceConfig], Source],
     try_broker: Callable[[MqttConfig], str | None],
 ) -> Iterator[Finding]:
-    """Go through everything that `oido run` would need.
+    """Check everything that `oido run` needs.
 
     Args:
-        config: as it would run.
+        config: what to check.
         open_source: makes a source of its section.
-        try_broker: None if the broker does all that the daemon needs, else one sentence why not.
+        try_broker: returns None if the broker does all that the daemon needs, otherwise one sentence why not.
     """
     yield Finding("configuration", ok=True, text=f"node {config.node.name!r}, {len(config.source)} source(s)")
     try:
@@ -123,8 +123,8 @@ def findings(
 
 
 def front_end(transform: str) -> Finding:
-    """How spectra are computed: with a transform of this name."""
-    slower = ", in twice the time of compiled code: with a C compiler (apt install gcc), install oido again"
+    """Which transform computes the spectra."""
+    slower = ", which takes twice the time of compiled code; apt install gcc, then install oido again"
     return Finding("front end", ok=True, text=transform + slower * (transform == "numpy"))
 
 

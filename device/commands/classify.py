@@ -59,7 +59,7 @@ class SummaryLine:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to say on standard error."""
+    """A message for standard error."""
 
     sentence: str
     failed: bool = True
@@ -72,8 +72,10 @@ Line = SegmentLine | SummaryLine | Remark | Timeline
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `classify`."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="any audio file")
-    parser.add_argument("--summary", action="store_true", help="one line a file instead of one a segment")
-    parser.add_argument("--csv", action="store_true", help="CSV with a header instead of JSON lines")
+    parser.add_argument(
+        "--summary", action="store_true", help="print one line for each file instead of each segment"
+    )
+    parser.add_argument("--csv", action="store_true", help="print CSV with a header instead of JSON lines")
     parser.add_argument(
         "--plot",
         type=Path,
@@ -81,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw score, state, events and level over time: .png, .svg or .pdf",
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="files to process side by side (default: 1)"
+        "--jobs", type=int, default=1, metavar="N", help="files to process at the same time (default: 1)"
     )
     add_config(parser)
     add_model(parser)
@@ -116,7 +118,7 @@ def _side_by_side(files: Iterable[str], work: Callable[[str], list[Line]], jobs:
 
 
 def _collected(work: Callable[..., Iterator[Line]], file: str) -> list[Line]:
-    """In a process of its own: all lines of one file."""
+    """All lines of one file; runs in a process of its own."""
     return list(work(file, model=None, progress=None))
 
 
@@ -129,7 +131,7 @@ def _lines(
     plot: bool,
     progress: Callable[[str, float, float | None], None] | None,
 ) -> Iterator[Line]:
-    """What there is to say about one file, as soon as it can be said."""
+    """Everything that is printed about one file, as soon as it is known."""
     if model is None:
         model = configured_model(config.model)
     rule = rules(config.decision, model, config.model.mode)
@@ -167,7 +169,7 @@ class _Heard:
     """Sums over a file, all positions in samples."""
 
     timeline: Timeline | None
-    """Kept for a picture; None: there will be none."""
+    """Kept for the picture; None: no picture is wanted."""
     samples: int = 0
     music: int = 0
     total: float = 0.0
@@ -175,7 +177,7 @@ class _Heard:
     invalid: int = 0
 
     def note(self, observation: Observation) -> None:
-        """One more answer."""
+        """Add one more answer."""
         self.samples, self.invalid = observation.heard, observation.health.invalid
         if observation.score is not None:
             self.total += observation.score.probability
@@ -184,7 +186,7 @@ class _Heard:
             self.timeline.note(observation)
 
     def account(self, step: Step) -> Iterator[Segment]:
-        """What a step has finished."""
+        """Add up the segments that a step has finished."""
         if self.timeline is not None:
             self.timeline.finish(step)
         for segment in step.segments:

@@ -21,20 +21,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `history`."""
     add_config(parser)
     parser.add_argument(
-        "--since", type=moment, metavar="DATE", help="ISO 8601, local time unless it says otherwise (default: all)"
+        "--since",
+        type=moment,
+        metavar="DATE",
+        help="from when, ISO 8601; local time if no offset is given (default: all)",
     )
-    parser.add_argument("--until", type=moment, metavar="DATE", help="the same; not included (default: now)")
-    parser.add_argument("--source", metavar="NAME", help="of this source only")
-    parser.add_argument("--daily", action="store_true", help="minutes of music a day, from midnight to midnight")
+    parser.add_argument("--until", type=moment, metavar="DATE", help="until when; not included (default: now)")
+    parser.add_argument("--source", metavar="NAME", help="only this source")
+    parser.add_argument(
+        "--daily", action="store_true", help="print the minutes of music of each day, from midnight to midnight"
+    )
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
         type=Path,
-        help="of the daemon (default: as configured, else as found)",
+        help="state directory of the daemon (default: as configured, else as found)",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="a table for spreadsheets")
-    form.add_argument("--json", action="store_true", help="a JSON line each")
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    form.add_argument("--json", action="store_true", help="print JSON lines")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,14 +19,25 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """`--model` and `--mode`, which win over the configuration."""
-    parser.add_argument("--model", metavar="NAME", help="which model hears (see `oido version`)")
-    parser.add_argument("--mode", choices=get_args(Mode), help="best F1, rarely wrong, or rarely missing music")
+    parser.add_argument("--model", metavar="NAME", help="model to use (`oido version` lists them)")
+    parser.add_argument(
+        "--mode",
+        choices=get_args(Mode),
+        help="balanced: best F1; precision: rarely wrong; recall: rarely misses music",
+    )
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:
     """`--input` and `--pace`."""
-    parser.add_argument("--input", metavar="FILE", type=Path, help="hear this recording instead of the sources")
-    parser.add_argument("--pace", choices=["live", "fast"], default="fast", help="with --input (default: fast)")
+    parser.add_argument(
+        "--input", metavar="FILE", type=Path, help="listen to this recording instead of the configured sources"
+    )
+    parser.add_argument(
+        "--pace",
+        choices=["live", "fast"],
+        default="fast",
+        help="with --input: as it sounds, or as fast as possible (default: fast)",
+    )
 
 
 def configuration(arguments: argparse.Namespace) -> Config:

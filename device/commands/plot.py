@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 
 MOST_FILES = 8
-"""Of more, the picture would be no picture any more."""
+"""More would not be readable in one picture."""
 
 _WIDTH_INCHES, _HEIGHT_INCHES, _DPI = 11.0, 3.7, 120
 
@@ -44,7 +44,7 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10
 _TICKS = 12
 
 _APART = 0.045
-"""So much must be free for the time of a start to be written, as a part of the width."""
+"""The time of a start is written only where this part of the width is free."""
 
 _ABOVE = 1.3
 """Where marks stand, in heights of the strip of states."""
@@ -56,14 +56,14 @@ _FINE_S = 60.0
 
 
 def check(path: Path, files: Sequence[str]) -> None:
-    """Refuse a picture that cannot be drawn, before the work for it is done.
+    """Refuse a picture that cannot be drawn, before any file is heard.
 
     Args:
         path: of the picture.
-        files: what would be in it.
+        files: the recordings in it.
 
     Raises:
-        UsageError: one sentence why not.
+        UsageError: it cannot be drawn; the message says why.
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {path}: a picture's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
@@ -80,7 +80,7 @@ def save(timelines: Sequence[Timeline], path: Path) -> None:
 
     Args:
         timelines: at least one.
-        path: `check` has nothing against it.
+        path: accepted by `check`.
 
     Raises:
         OidoError: it cannot be written.
@@ -91,7 +91,7 @@ def save(timelines: Sequence[Timeline], path: Path) -> None:
     dates = {"svg": "Date", "pdf": "CreationDate"}
     metadata = {dates[form]: None} if form in dates else {"Software": None}
     half_written = path.with_name(f".{path.name}.part")
-    # In the name of a file there may be letters for which the font has none: boxes, and no fuss about it.
+    # The font may lack letters of a file's name; they are drawn as boxes, without a warning.
     with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "oido", "svg.fonttype": "none"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         try:
@@ -213,7 +213,7 @@ def _draw_columns(axes: "Axes", found: Columns, colour: str) -> None:
 
 
 def _write(axes: "Axes", text: str, at: tuple[float, float], measured: "Transform", colour: str) -> None:
-    """A few words to the right of a point."""
+    """Write a few words to the right of a point."""
     axes.annotate(
         text,
         at,

@@ -1,10 +1,10 @@
-"""How far through a long recording: one line that rewrites itself, on a terminal only."""
+"""How far a long job is: one line that rewrites itself, on a terminal only."""
 
 import time
 from typing import Self, TextIO
 
 SHOWN_FROM_S = 300.0
-"""Recordings shorter than this are done before one could read it."""
+"""Shorter recordings are done before anybody could read the line."""
 
 _EVERY_S = 0.2
 _WIDTH = 30
@@ -20,12 +20,12 @@ class Progress:
         self._drawn = False
 
     def show(self, name: str, done_s: float, total_s: float | None) -> None:
-        """Say how many seconds of how many have been heard."""
+        """Show how many seconds of how many have been heard."""
         if total_s and total_s >= SHOWN_FROM_S:
             self.draw(name, done_s / total_s, f"of {total_s / 60:.0f} min ")
 
     def draw(self, name: str, part: float, whole: str = "") -> None:
-        """Say which part of something, 0 to 1, is done."""
+        """Show which part of a job, 0 to 1, is done."""
         now = time.monotonic()
         if not self._terminal or now - self._shown_at < _EVERY_S:
             return
@@ -41,7 +41,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wipe the line away."""
+        """Erase the line."""
         if self._drawn:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.input is None:
         if not config.mqtt.host:
             _log.info("no broker is configured ([mqtt] host): messages go to standard output")
-        # A terminal that is closed sends SIGHUP too, and means the end.
+        # A terminal that is closed sends SIGHUP too; then the program must end.
         reread = None if os.isatty(0) else lambda: configuration(arguments)
         return run_daemon(config, open_source=open_source, reread=reread)
 

@@ -1,4 +1,4 @@
-"""What `oido check` asks of the machine itself: does its clock tell the time, and is there room on its disk?"""
+"""What `oido check` asks of the machine itself: is its clock right, and is there room on its disk?"""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ EARLIEST_YEAR, LATEST_YEAR = 2025, 2100
 """A Raspberry Pi has no clock of its own: without a network it starts where it stopped, or in 1970."""
 
 ENOUGH_BYTES = 100 * 2**20
-"""Of free disk. Ten thousand waiting events take five or so; the rest is for everything else that writes there."""
+"""Free disk space. Ten thousand waiting events take about 5 MB; the rest is for whatever else writes there."""
 
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 _SYSTEMD = Path("/run/systemd/system")
@@ -25,23 +25,26 @@ _TIME_ERROR = 5
 
 
 def judge_clock(now: float, *, synchronised: bool | None) -> tuple[bool, str]:
-    """Whether the clock can be believed, and what to say about it.
+    """Whether the clock can be trusted, and a sentence about it.
 
     Args:
         now: seconds since the epoch.
-        synchronised: whether a time server keeps it; None: this cannot be told.
+        synchronised: whether it is synchronised with a time server; None: unknown.
     """
     date = datetime.fromtimestamp(now, UTC)
     shown = f"{date:%Y-%m-%d %H:%M:%S} UTC"
     if not EARLIEST_YEAR <= date.year <= LATEST_YEAR:
-        return False, f"{shown} cannot be: events are dated by it; set it, or sudo timedatectl set-ntp true"
+        return (
+            False,
+            f"{shown} cannot be right: events are dated by it; set the clock, or sudo timedatectl set-ntp true",
+        )
     if synchronised is False:
         return False, f"{shown}, which no time server keeps: events are dated by it; sudo timedatectl set-ntp true"
     return True, shown if synchronised else f"{shown} (whether a time server keeps it cannot be told here)"
 
 
 def is_synchronised() -> bool | None:
-    """Whether a time server keeps the clock; None where nobody here would know, as in a container."""
+    """Whether the clock is synchronised with a time server; None where that cannot be told, as in a container."""
     if _SYNCHRONISED.exists():
         return True
     adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
@@ -50,12 +53,12 @@ def is_synchronised() -> bool | None:
     state = int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
     if 0 <= state < _TIME_ERROR:
         return True
-    # Elsewhere the host may keep the clock without this kernel's knowing.
+    # Without systemd, in a container, the host may synchronise the clock and this kernel not know it.
     return False if state == _TIME_ERROR and _SYSTEMD.exists() else None
 
 
 def judge_disk(directory: Path, free_bytes: int) -> tuple[bool, str]:
-    """Whether what must not be lost can be kept.
+    """Whether there is room for what must not be lost, and a sentence about it.
 
     Args:
         directory: where the outbox and the history are.
@@ -68,11 +71,11 @@ def judge_disk(directory: Path, free_bytes: int) -> tuple[bool, str]:
 
 
 def disk(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[bool, str]:
-    """Judge the state directory, or the directory in which it would be made."""
+    """Judge the state directory, or the one in which it would be created."""
     wanted = directory_to_look_at(config, environment)
-    # The file system's root is there, so this ends; and what this user may not look at lies in the same one.
+    # The root always exists, so this ends. A directory that this user cannot see lies in the same file system.
     there = next(each for each in (wanted, *wanted.absolute().parents) if os.path.exists(each))  # noqa: PTH110
     try:
         return judge_disk(wanted, shutil.disk_usage(there).free)
     except OSError as error:
-        return False, f"{wanted} cannot be looked at: {error.strerror}; set [node] state_dir"
+        return False, f"{wanted} cannot be read: {error.strerror}; set [node] state_dir"

@@ -1,4 +1,4 @@
-"""What was heard of a recording over time, kept for a picture, and thinned out to what a picture can show."""
+"""What was heard in a recording over time, kept for a picture and reduced to what the picture can show."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -41,9 +41,9 @@ class Timeline:
     """Samples."""
 
     def note(self, observation: Observation) -> None:
-        """Take in what was heard; not what it decided, which `finish` does."""
+        """Keep what was heard."""
         if observation.heard > self.heard:
-            # To what can be seen: the last digits of a sum depend on where in memory its terms are.
+            # Rounded: the last digits of a sum depend on where in memory its terms are.
             self.levels_dbfs.add(self.heard, observation.heard, round(observation.health.level_dbfs, 2))
             self.heard = observation.heard
         if observation.score is not None:
@@ -52,26 +52,26 @@ class Timeline:
             self.scores.add(min(observation.score.start, end), end, round(observation.score.probability, 4))
 
     def finish(self, step: Step) -> None:
-        """Take in what was decided."""
+        """Keep what was decided."""
         self.events += step.events
         self.segments += step.segments
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A trace in columns of a picture, of those in which there is something; all (n,) float32."""
+    """A trace in columns of a picture, empty columns left out; all (n,) float32."""
 
     at_s: FloatArray
-    """The middle of the column, or the value's own time where nothing had to be thinned out."""
+    """The middle of the column, or the value's own time where nothing had to be reduced."""
     low: FloatArray
     mean: FloatArray
     high: FloatArray
     width_s: float | None
-    """What a column stands for; None: each value is there as it was."""
+    """Seconds in a column; None: nothing had to be reduced."""
 
 
 def columns(trace: Trace, *, seconds: float, count: int, decibels: bool = False) -> Columns:
-    """Thin a trace out to the lowest, the mean and the highest value of each column.
+    """Reduce a trace to the lowest, the mean and the highest value of each column.
 
     Args:
         trace: with at least one value.

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_model(parser)
     add_input(parser)
-    parser.add_argument("--source", metavar="NAME", help="which of the configured sources (default: the first)")
+    parser.add_argument("--source", metavar="NAME", help="configured source to watch (default: the first)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ class SourceConfig:
     channels: int = field(default=1, metadata=within(1, 64))
     """stdin: interleaved channels."""
     stall_s: float = field(default=2.0, metadata=within(0.5, 3_600))
-    """Live sources: without a single sample for so long, the source counts as lost."""
+    """Live sources: after this long without a single sample, the source counts as lost."""
     flat_line_s: float | None = field(default=None, metadata=within(0, 86_400))
     """Exact digital silence for so long means "cannot hear". 0: never. None: 5 for microphones and
     0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
@@ -96,10 +96,10 @@ class DecisionConfig:
     """`[decision]`: how scores become a state."""
 
     min_on_s: float | None = field(default=None, metadata=within(0, 3_600))
-    """Music must last so long before the state turns ON; None: what the model's description says, else 1.5."""
+    """Music must last this long before the state turns ON; None: what the model's description says, else 1.5."""
     min_off_s: float | None = field(default=None, metadata=within(0, 3_600))
-    """Music must be gone so long before the state turns OFF: a pause inside a piece is still music. None: what the
-    model's description says, else 4."""
+    """Music must be gone this long before the state turns OFF: a pause inside a piece is still music. None: what
+    the model's description says, else 4."""
     on: float | None = field(default=None, metadata=within(0, 1))
     """Probability that counts as music; None: the model's threshold for the chosen mode."""
     off: float | None = field(default=None, metadata=within(0, 1))
@@ -113,7 +113,7 @@ class MqttConfig:
     host: str | None = None
     port: int = field(default=1883, metadata=within(1, 65_535))
     protocol: MqttProtocol = "3.1.1"
-    """5 says why a broker refuses or ends something; every broker speaks 3.1.1."""
+    """With 5, a broker says why it refuses something; every broker understands 3.1.1."""
     base_topic: str = field(default="oido", metadata=TOPIC_LEVEL)
     username: str | None = None
     password_file: str | None = None
@@ -121,8 +121,8 @@ class MqttConfig:
     client_id: str | None = None
     """None: made from the base topic and the node, so that a restarted device takes its old session over."""
     keepalive_s: int = field(default=30, metadata=within(5, 3_600))
-    """The broker is asked for a sign of life after so long without one. One that hangs is noticed, and connected
-    to anew, after twice as long at most."""
+    """After this long without a message the broker is pinged. A broker that hangs is noticed after twice as long
+    at most; then the device connects again."""
     timeout_s: float = field(default=10.0, metadata=within(0.5, 300))
     """How long the broker may take to answer: to the connection, to TLS, to the session, and to each message with
     QoS 1. So while states are published, one that hangs is noticed after `state_interval_s` and this."""
@@ -135,10 +135,10 @@ class MqttConfig:
     key_file: str | None = None
     """TLS: the key of `cert_file`, without a passphrase; None: it is in the same file."""
     state_interval_s: float = field(default=5.0, metadata=within(0.5, 3_600))
-    """The state is published on every change, and otherwise so often."""
+    """The state is published on every change, and otherwise at this interval."""
     telemetry_interval_s: float = field(default=60.0, metadata=within(1, 86_400))
     max_queued_events: int = field(default=10_000, metadata=within(1, 100_000))
-    """Events kept while the broker is away; past that the oldest is dropped, with a warning."""
+    """Events kept while the broker is away; of more, the oldest is dropped, with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +155,13 @@ class HomeAssistantConfig:
     """`[homeassistant]`: how Home Assistant, at the same broker, finds this device by itself."""
 
     enabled: bool = True
-    """On: who has Home Assistant expects a device to turn up, and for everybody else it is one retained message a
-    source. `oido check --forget-discovery` takes it back."""
+    """On by default: users of Home Assistant expect a new device to appear, and for everybody else it is one
+    retained message for each source. `oido check --forget-discovery` removes it."""
     discovery_prefix: str = field(default="homeassistant", metadata=TOPIC_LEVEL)
     """As set in Home Assistant's MQTT integration, where its own birth message is left at PREFIX/status."""
     birth_delay_s: float = field(default=5.0, metadata=within(0, 300))
-    """When Home Assistant has started, everything is said again within so long, at a random moment: a house full
-    of devices must not answer at once."""
+    """After Home Assistant has started, everything is published again at a random moment within this time, so that
+    many devices do not answer at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class HistoryConfig:
 
     enabled: bool = False
     retention_days: float = field(default=400.0, metadata=within(1, 36_525))
-    """An interval is forgotten so long after it ended."""
+    """An interval is deleted this long after it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
 
 def _check_whole(config: Config, where: str) -> Config:
-    """Refuse what is only wrong in combination."""
+    """Refuse values that are only wrong together."""
     names = [source.name for source in config.source]
     if not names:
         raise ConfigurationError(f"{where}: [[source]] is empty; name at least one source or leave it out")
@@ -239,7 +239,7 @@ def _check_whole(config: Config, where: str) -> Config:
     on, off = config.decision.on, config.decision.off
     if on is not None and off is not None and off > on:
         raise ConfigurationError(
-            f"{where}: [decision] off = {off} lies above on = {on}; music would start and stop at once"
+            f"{where}: [decision] off = {off} is above on = {on}; music would start and stop at once"
         )
     return config
 

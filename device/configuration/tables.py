@@ -30,7 +30,7 @@ def within(low: float, high: float) -> dict[str, Any]:
 
 
 def parse(text: str, hint: Any) -> Any:
-    """Read a variable's text as the field's type where it can be; `check` complains otherwise."""
+    """Read a variable's text as the field's type, if possible; if not, `check` will refuse it."""
     allowed = _members(hint)
     if bool in allowed:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
@@ -110,7 +110,7 @@ def check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
         wanted = " or ".join(_WORDS[member] for member in members if member in _WORDS)
         raise ConfigurationError(f"{label}: {_shown(value)} must be {wanted}")
     if isinstance(value, str) and ("\0" in value or len(value) > _LONGEST_TEXT):
-        # Neither a path nor anything that MQTT carries can hold it.
+        # Neither a path nor an MQTT string can hold it.
         raise ConfigurationError(
             f"{label}: text of at most {_LONGEST_TEXT} characters is allowed, and no NUL character among them"
         )
@@ -126,7 +126,7 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def _shown(value: object) -> str:
-    """The value as an error repeats it; Python writes out no number of thousands of digits."""
+    """The value as an error shows it; Python refuses to print numbers of thousands of digits."""
     try:
         return repr(value)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""When a listener must next show that it is alive. It sets the mark itself; the daemon looks at the clock.
+"""When a listener must next show that it is alive. The listener sets the time; the daemon checks it.
 
-The watchdog is fed by these marks alone, so a thread that hangs anywhere (opening, reading, inferring, publishing)
-starves it: "running but deaf" cannot look green.
+The watchdog is fed only while every listener is in time. A thread that hangs anywhere (opening, reading,
+inferring, publishing) starves it: a device that runs but hears nothing cannot look healthy.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Literal
 Doing = Literal["opening", "hearing", "waiting", "paused", "ended"]
 
 MARGIN_S = 1.0
-"""What a busy machine may add."""
+"""Added everywhere, for a busy machine."""
 
 OPENING_S = 25.0
 """From asking for a source to its first observation: cameras take up to 15 s for the first sample."""
@@ -22,14 +22,14 @@ PAUSED_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """What a listener does, and until when it must have done something more."""
+    """What a listener does, and by when it must do the next thing."""
 
     doing: Doing
     due: float
     """time.monotonic() seconds."""
 
     def overdue(self, now: float) -> bool:
-        """Whether nothing came of it in time."""
+        """Whether that time has passed."""
         return now > self.due
 
 

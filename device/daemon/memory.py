@@ -1,4 +1,4 @@
-"""Tells glibc and the kernel how to keep memory: buffers stay, and what only the start needed goes."""
+"""Tells glibc and the kernel how to handle memory: buffers stay, start-up memory is released."""
 
 import contextlib
 import ctypes
@@ -32,11 +32,11 @@ def keep_buffers() -> None:
 
 
 def let_go_of_the_start(smaps: Path = Path("/proc/self/smaps")) -> None:
-    """Give back free pages of the heap, and all code: what runs again comes back from the page cache by itself.
+    """Release the free pages of the heap, and all code; code that runs again comes back from the page cache.
 
-    Most of the code that a start runs (imports, the runtime's check and plan of a network) never runs again, and
-    would stay mapped until the kernel is short of memory and has looked for it: 14 MB of 57, and more where
-    PortAudio has opened every plugin there is. Does nothing where there is no such file or call (macOS).
+    Most of the code that runs at the start (imports, the runtime's check and plan of a network) never runs again.
+    It would stay resident until the kernel is short of memory: 14 MB of 57, and more where PortAudio has opened
+    all its plugins. Does nothing where there is no such file or call (macOS).
     """
     with contextlib.suppress(OSError, AttributeError):
         kernel = ctypes.CDLL(None)
@@ -46,12 +46,12 @@ def let_go_of_the_start(smaps: Path = Path("/proc/self/smaps")) -> None:
 
 
 class Settling:
-    """Lets go of a start once, when it is over: of the program's, or of that of what was changed since.
+    """Releases start-up memory once, some time after the program started or something was changed.
 
     Args:
-        after_s: by then every kind of model has answered for the first time.
-        clock: of seconds.
-        let_go: what is to be done then.
+        after_s: how long to wait; by then every kind of model has answered for the first time.
+        clock: seconds that never go back.
+        let_go: called then.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class Settling:
         self.begin()
 
     def begin(self) -> None:
-        """Something starts; of several, the last counts."""
+        """Something starts: wait from now on."""
         self._due = self._clock() + self._after_s
 
     def look(self) -> None:
-        """Let go, if it is time."""
+        """Release the memory, if it is time."""
         if self._clock() >= self._due:
             self._due = math.inf
             self._let_go()
 
 
 def clean_code(smaps: str) -> Iterator[tuple[int, int]]:
-    """Addresses of what is executable and as it is in its file: begin and end.
+    """Begin and end of the mappings that are executable and unchanged since they were read from their file.
 
-    Pages that were written to, as the loader does where code is not position-independent, exist nowhere else.
+    Pages that were written to (by the loader, where code is not position-independent) exist nowhere else.
 
     Args:
         smaps: of a process, see proc(5).

@@ -11,11 +11,11 @@ _OF_NOBODY = {"log", "metrics"}
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What has to be made anew; everything else goes on undisturbed."""
+    """What has to be started again; everything else goes on undisturbed."""
 
     model: bool
     publisher: bool
-    """The way out, and with it every listener: topics and intervals come from the same sections."""
+    """And with it every listener: topics and intervals come from the same sections."""
     metrics: bool
     stop: AbstractSet[str]
     """Sources that end: gone from the configuration, or started again."""
@@ -26,7 +26,7 @@ class Changes:
 def changes(old: Config, new: Config) -> Changes:
     """Compare two configurations, section by section."""
     differ = {each.name for each in fields(Config) if getattr(old, each.name) != getattr(new, each.name)}
-    # A section that is new to this function is taken for one that everything depends on.
+    # Everything is taken to depend on a section that this function does not know.
     publisher = bool(differ - _OF_LISTENERS - _OF_NOBODY)
     everyone = publisher or bool(differ & {"model", "decision"})
     before = {source.name: source for source in old.source}

@@ -17,7 +17,7 @@ class Signals:
 
 @contextmanager
 def signals(*, reload: bool) -> Iterator[Signals]:
-    """Events that signals set. Signals reach only the main thread; elsewhere nothing is changed."""
+    """Set events when signals arrive. Only the main thread can do that; in any other, nothing is changed."""
     asked = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield asked

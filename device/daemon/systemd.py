@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 
 _PATIENCE_S = 0.5
-"""How long a manager that is busy (ten messages wait unread) is waited for."""
+"""How long to wait for a service manager that is busy (it has ten unread messages)."""
 
 _LONGEST_STATUS = 200
 """Characters of STATUS=: it is one line in `systemctl status`."""
 
 
 def watchdog_interval_s(environment: Mapping[str, str], *, pid: int) -> float | None:
-    """How often at least systemd wants `WATCHDOG=1` of this process; None: never. See sd_watchdog_enabled(3)."""
+    """How often systemd wants `WATCHDOG=1` of this process at least; None: never. See sd_watchdog_enabled(3)."""
     try:
         interval_s = int(environment["WATCHDOG_USEC"]) / 1e6
         wanted_of = int(environment.get("WATCHDOG_PID", pid))
@@ -27,9 +27,9 @@ def watchdog_interval_s(environment: Mapping[str, str], *, pid: int) -> float | 
 
 
 class Notifier:
-    """Tells the service manager how the daemon is; from one thread.
+    """Tells the service manager how the daemon is. Not thread-safe.
 
-    A manager that does not answer is no reason to fail: what cannot be sent is dropped.
+    What cannot be sent is dropped: a manager that does not answer is no reason to fail.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Notifier:
         pid: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open nothing that was not asked for.
+        """Prepare; the socket is opened when there is something to send.
 
         Args:
             environment: where NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID stand.
-            pid: of this process; None: ask.
+            pid: of this process; None: os.getpid().
             clock: CLOCK_MONOTONIC, seconds.
         """
         name = environment.get("NOTIFY_SOCKET", "")
@@ -54,26 +54,26 @@ class Notifier:
         self._status = ""
         self._socket: socket.socket | None = None
         interval_s = watchdog_interval_s(environment, pid=os.getpid() if pid is None else pid)
-        # Half of what is allowed is what sd_watchdog_enabled(3) advises; a quarter survives a busy moment.
+        # sd_watchdog_enabled(3) advises half of the interval; a quarter leaves room for a busy moment.
         self._feed_every_s = interval_s / 4 if interval_s else None
         self._fed_at: float | None = None
 
     def ready(self) -> None:
-        """Everything stands that does not depend on the world outside."""
+        """Say that everything has started that depends on this machine alone."""
         self._send(READY=1)
 
     def status(self, line: str) -> None:
-        """Say how things are, in words; repeated only when it changes."""
+        """Say in words how the daemon is; sent only when the words change."""
         line = " ".join(line.split())[:_LONGEST_STATUS]  # a line break would begin another field
         if line != self._status and self._send(STATUS=line):
             self._status = line
 
     def reloading(self) -> None:
-        """The configuration is being read again; `ready` ends it."""
+        """Say that the configuration is being read again; `ready` ends it."""
         self._send(RELOADING=1, MONOTONIC_USEC=int(self._clock() * 1e6))
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """Say that the daemon is stopping."""
         self._send(STOPPING=1)
 
     def alive(self) -> None:
@@ -86,7 +86,7 @@ class Notifier:
             self._send(WATCHDOG=1)
 
     def close(self) -> None:
-        """Let go of the socket. Idempotent."""
+        """Close the socket. Idempotent."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -9,7 +9,7 @@ from device.errors import OidoError
 from device.monitoring.metrics import CONTENT_TYPE
 
 _PATIENCE_S = 2.0
-"""How long a client may take to say what it wants, and to read the answer."""
+"""How long a client may take to send its request, and to read the answer."""
 
 
 class MetricsServer:
@@ -20,8 +20,8 @@ class MetricsServer:
 
         Args:
             host: which of this machine's addresses.
-            port: 0 takes any that is free; `port` says which.
-            page: makes the text, in the server's thread.
+            port: 0 takes any free port; the property `port` says which.
+            page: makes the text; called in the server's thread.
 
         Raises:
             OidoError: the address cannot be had.
@@ -36,7 +36,7 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return self._server.server_port
 
     def start(self) -> None:
@@ -61,7 +61,7 @@ class MetricsServer:
 
 
 class _Server(HTTPServer):
-    """Knows what its page says."""
+    """An HTTP server with one page."""
 
     def __init__(
         self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, page: Callable[[], str]
@@ -70,13 +70,13 @@ class _Server(HTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without `HTTPServer`'s look-up of the host's name, which waits for a name server that is away."""
+        """Bind without looking up the host's name, which waits where no name server answers."""
         super(HTTPServer, self).server_bind()
         host, self.server_port = self.socket.getsockname()[:2]
         self.server_name = str(host)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news."""
+        """Log nothing: a client that went away is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,4 +100,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """A scrape every few seconds is nothing for a log."""
+        """Log nothing: there is a request every few seconds."""
