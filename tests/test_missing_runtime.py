@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from device.hearing.models.missing_runtime import Interpreter, missing_onnxruntime, missing_tflite
+from device.hearing.models.missing_runtime import Interpreter, missing_runtime
 
 ROOT = Path(__file__).parents[1]
 
 BOTH = ("ai-edge-litert", "tflite-runtime")
-MODEL = Path("/m/it")
+ONNX, TFLITE = Path("/m/it.onnx"), Path("/m/it.tflite")
 
 BOOKWORM = Interpreter("armv7l", 32, (3, 11))
 TRIXIE = Interpreter("armv7l", 32, (3, 13))
@@ -27,8 +27,8 @@ NOTHING = "no library that could run a model exists for 32-bit ARM with Python 3
 @pytest.mark.parametrize("where", [BOOKWORM, SMALL_ON_LARGE])
 def test_an_onnx_model_cannot_run_on_32_bits(where: Interpreter) -> None:
     """But a TFLite model can; also where only Python is 32-bit and the kernel is not."""
-    assert missing_onnxruntime(MODEL, where) == (
-        "/m/it: an ONNX model needs onnxruntime, which does not exist for 32-bit ARM with Python 3.11: "
+    assert missing_runtime(ONNX, ["onnxruntime"], where) == (
+        "/m/it.onnx: an ONNX model needs onnxruntime, which does not exist for 32-bit ARM with Python 3.11: "
         'choose a TFLite model, for example [model] name = "attention"'
     )
 
@@ -36,24 +36,26 @@ def test_an_onnx_model_cannot_run_on_32_bits(where: Interpreter) -> None:
 @pytest.mark.parametrize("where", [BOOKWORM, SMALL_ON_LARGE])
 def test_on_32_bits_tflite_is_the_older_runtime(where: Interpreter) -> None:
     """With the NumPy that it needs."""
-    assert missing_tflite(MODEL, BOTH, where).endswith("pip install tflite-runtime 'numpy<2'")
-    forced = missing_tflite(MODEL, ("ai-edge-litert",), where)
-    assert forced.startswith("/m/it: ai-edge-litert does not exist for 32-bit ARM with Python 3.11: leave [model]")
+    assert missing_runtime(TFLITE, BOTH, where).endswith("pip install tflite-runtime 'numpy<2'")
+    forced = missing_runtime(TFLITE, ("ai-edge-litert",), where)
+    assert forced.startswith(
+        "/m/it.tflite: ai-edge-litert does not exist for 32-bit ARM with Python 3.11: leave [model]"
+    )
 
 
 @pytest.mark.parametrize("where", [TRIXIE, ZERO])
 def test_where_nothing_can_run_nobody_is_told_to_install_it(where: Interpreter) -> None:
     """Python 3.13 on 32 bits, and the first Raspberry Pi: the way out is another system."""
-    for sentence in (missing_onnxruntime(MODEL, where), missing_tflite(MODEL, BOTH, where)):
-        assert sentence.startswith(f"/m/it: {NOTHING}")
+    for sentence in (missing_runtime(ONNX, ["onnxruntime"], where), missing_runtime(TFLITE, BOTH, where)):
+        assert sentence.startswith((f"/m/it.onnx: {NOTHING}", f"/m/it.tflite: {NOTHING}"))
         assert "64-bit Raspberry Pi OS" in sentence
         assert "pip install" not in sentence
 
 
 def test_on_64_bits_pip_has_it() -> None:
     """Both kinds."""
-    assert missing_onnxruntime(MODEL, LARGE).endswith("pip install onnxruntime")
-    assert missing_tflite(MODEL, BOTH, LARGE).endswith("install ai-edge-litert or tflite-runtime with pip")
+    assert missing_runtime(ONNX, ["onnxruntime"], LARGE).endswith("pip install onnxruntime")
+    assert missing_runtime(TFLITE, BOTH, LARGE).endswith("install ai-edge-litert or tflite-runtime with pip")
 
 
 def test_this_python_knows_itself() -> None:

@@ -81,14 +81,7 @@ class Microphone:
                 return
             if self._capture is not None and self._capture.is_alive():
                 raise SourceLost(f"{self._label} is still held by a sound system that does not answer")
-            capture = _Capture(
-                self._audio,
-                self._device,
-                name=self.name,
-                block_s=self._block_s,
-                queue_s=self._queue_s,
-                clock=self._clock,
-            )
+            capture = _Capture(self._read, name=self.name, pieces=round(self._queue_s / self._block_s))
             capture.start()
             self._capture = capture
         try:
@@ -128,6 +121,42 @@ class Microphone:
             yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
             waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
 
+    def _read(self, capture: "_Capture") -> None:
+        """Open the device, read it and close it; in the capture's thread."""
+        try:
+            audio = self._audio or port_audio()
+            # The device's buffer spans several naps; a sound server delivers by quarters of it.
+            opened = audio.open(self._device, latency_s=4 * self._block_s)
+        except SourceError as error:
+            capture.failure = error
+            return
+        try:
+            self._read_pieces(opened, capture)
+        except audio.error as error:
+            capture.failure = SourceLost(f"microphone {opened.device.name!r} went away: {error}")
+        finally:
+            audio.close(opened, lost=capture.stalled or capture.failure is not None)
+
+    def _read_pieces(self, opened: OpenInput, capture: "_Capture") -> None:
+        stream, rate_hz = opened.stream, opened.device.sample_rate_hz
+        block = max(1, round(self._block_s * rate_hz))
+        overruns = 0
+        while not capture.stopping.is_set():
+            available = stream.read_available
+            if available < block:
+                capture.stopping.wait(max((block - available) / rate_hz, _SHORTEST_NAP_S))
+                continue
+            # At most one second at a time, so that the first read after a pause is no huge block.
+            frames, overflowed = stream.read(min(available, rate_hz))
+            captured_at = self._clock() - (available - len(frames)) / rate_hz
+            overruns += overflowed
+            try:
+                capture.pieces.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
+            except queue.Full:
+                overruns += 1
+            else:
+                overruns = 0
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -140,67 +169,18 @@ class _Piece:
 
 
 class _Capture(threading.Thread):
-    """Opens a device, reads it and closes it."""
+    """The thread that reads a device, and what it shares with its consumer."""
 
-    def __init__(
-        self,
-        audio: PortAudio | None,
-        device: str | None,
-        *,
-        name: str,
-        block_s: float,
-        queue_s: float,
-        clock: Callable[[], float],
-    ) -> None:
-        super().__init__(name=f"oido-microphone-{name}", daemon=True)
-        self.pieces: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, round(queue_s / block_s)))
+    def __init__(self, read: Callable[["_Capture"], None], *, name: str, pieces: int) -> None:
+        super().__init__(target=read, args=(self,), name=f"oido-microphone-{name}", daemon=True)
+        self.pieces: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, pieces))
         self.failure: SourceError | None = None
         """Why it ended by itself; what was read before is in the queue."""
         self.stalled = False
         """Set by the consumer: the device list is to be renewed."""
-        self._audio = audio
-        self._device = device
-        self._block_s = block_s
-        self._clock = clock
-        self._stopping = threading.Event()
+        self.stopping = threading.Event()
 
     def stop(self) -> None:
         """Have the device closed. Idempotent, from any thread."""
-        self._stopping.set()
+        self.stopping.set()
         self.join(_JOIN_S)
-
-    def run(self) -> None:
-        """Read until `stop`, or until the device fails."""
-        try:
-            audio = self._audio or port_audio()
-            # The device's buffer spans several naps; a sound server delivers by quarters of it.
-            opened = audio.open(self._device, latency_s=4 * self._block_s)
-        except SourceError as error:
-            self.failure = error
-            return
-        try:
-            self._read(opened)
-        except audio.error as error:
-            self.failure = SourceLost(f"microphone {opened.device.name!r} went away: {error}")
-        finally:
-            audio.close(opened, lost=self.stalled or self.failure is not None)
-
-    def _read(self, opened: OpenInput) -> None:
-        stream, rate_hz = opened.stream, opened.device.sample_rate_hz
-        block = max(1, round(self._block_s * rate_hz))
-        overruns = 0
-        while not self._stopping.is_set():
-            available = stream.read_available
-            if available < block:
-                self._stopping.wait(max((block - available) / rate_hz, _SHORTEST_NAP_S))
-                continue
-            # At most one second at a time, so that the first read after a pause is no huge block.
-            frames, overflowed = stream.read(min(available, rate_hz))
-            captured_at = self._clock() - (available - len(frames)) / rate_hz
-            overruns += overflowed
-            try:
-                self.pieces.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
-            except queue.Full:
-                overruns += 1
-            else:
-                overruns = 0

@@ -148,8 +148,8 @@ class SegmentInput:
         for key, value in (("recent_weight", weight), ("quick_patches", quick)):
             if statistics is not None and value:
                 raise _refusal(sidecar, key, value, "0, as the statistics have no score of their own")
-        pooling = _value(sidecar, "pooling")
-        if pooling not in (None, *POOLINGS):
+        pooling = _value(sidecar, "pooling", "sequence")
+        if pooling not in POOLINGS:
             raise _refusal(sidecar, "pooling", pooling, " or ".join(map(repr, POOLINGS)))
         return cls(
             segment_patches=segment_patches,
@@ -161,7 +161,7 @@ class SegmentInput:
             embedder_name=name,
             embedder_sha256=sha256,
             statistics=statistics,
-            pooling="sequence" if pooling is None else pooling,
+            pooling=pooling,
             standardisation=_standardisation(sidecar),
         )
 
@@ -218,18 +218,16 @@ def _check_patches(sidecar: Sidecar, hop_frames: int = HOP_FRAMES) -> None:
     _whole(sidecar, "hop_frames", hop_frames, hop_frames)
 
 
-def _value(sidecar: Sidecar, key: str) -> Any:
-    """What stands at a dotted key; None where nothing does."""
+def _value(sidecar: Sidecar, key: str, absent: Any = None) -> Any:
+    """What stands at a dotted key; `absent` where nothing does."""
     place: Any = sidecar.input
     for part in key.split("."):
         place = place.get(part) if isinstance(place, Mapping) else None
-    return place
+    return absent if place is None else place
 
 
 def _whole(sidecar: Sidecar, key: str, low: int, high: int, *, absent: int | None = None) -> int:
-    value = _value(sidecar, key)
-    if value is None and absent is not None:
-        return absent
+    value = _value(sidecar, key, absent)
     if type(value) is not int or not low <= value <= high:
         wanted = f"a whole number from {low} to {high}" if low < high else str(low)
         raise _refusal(sidecar, key, value, wanted)
@@ -237,8 +235,7 @@ def _whole(sidecar: Sidecar, key: str, low: int, high: int, *, absent: int | Non
 
 
 def _number(sidecar: Sidecar, key: str, low: float, high: float, *, absent: float | None = None) -> float:
-    value = _value(sidecar, key)
-    return absent if value is None and absent is not None else _checked(sidecar, key, value, low, high)
+    return _checked(sidecar, key, _value(sidecar, key, absent), low, high)
 
 
 def _checked(sidecar: Sidecar, key: str, value: Any, low: float, high: float) -> float:

@@ -41,40 +41,34 @@ class Interpreter:
         """Whether it is a 32-bit Python on ARM, whatever the kernel is."""
         return self.bits == 32 and self.machine.startswith(("arm", "aarch64"))  # noqa: PLR2004 - as the name says
 
-    @property
-    def has_tflite_runtime(self) -> bool:
-        """Whether there is a wheel of tflite-runtime for it."""
-        return self.version <= _LAST_TFLITE and not self.machine.startswith("armv6")
 
+def missing_runtime(path: Path, packages: Sequence[str], interpreter: Interpreter) -> str:
+    """Why the model at this path cannot be run, and what to do.
 
-def missing_onnxruntime(path: Path, interpreter: Interpreter) -> str:
-    """Why the ONNX model at this path cannot be run, and what to do."""
+    Args:
+        path: of a .onnx or .tflite file.
+        packages: those that could run it, by what pip calls them.
+        interpreter: for which they would be.
+    """
+    is_onnx = path.suffix == ".onnx"
+    either = " or ".join(packages)
+    if not interpreter.is_small_arm and is_onnx:
+        return f"{path}: an ONNX model needs {either}, which is not installed here: pip install {either}"
     if not interpreter.is_small_arm:
-        return f"{path}: an ONNX model needs onnxruntime, which is not installed here: pip install onnxruntime"
-    if not interpreter.has_tflite_runtime:
-        return _no_runtime_exists(path, interpreter)
-    return (
-        f"{path}: an ONNX model needs onnxruntime, which does not exist for {interpreter}: choose a TFLite model, "
-        'for example [model] name = "attention"'
-    )
-
-
-def missing_tflite(path: Path, wanted: Sequence[str], interpreter: Interpreter) -> str:
-    """Why the TFLite model at this path cannot be run, and what to do; `wanted` names the packages that can."""
-    if not interpreter.is_small_arm:
-        return f"{path}: needs a TFLite runtime; install {' or '.join(wanted)} with pip"
-    if not interpreter.has_tflite_runtime:
-        return _no_runtime_exists(path, interpreter)
-    if "tflite-runtime" not in wanted:
+        return f"{path}: needs a TFLite runtime; install {either} with pip"
+    if interpreter.version > _LAST_TFLITE or interpreter.machine.startswith("armv6"):
         return (
-            f"{path}: {' or '.join(wanted)} does not exist for {interpreter}: leave [model] runtime out, "
+            f"{path}: no library that could run a model exists for {interpreter}: install the 64-bit Raspberry Pi "
+            "OS (Pi 3 and later, Zero 2 W), or on armv7l use Python 3.11 (Raspberry Pi OS Bookworm)"
+        )
+    if is_onnx:
+        return (
+            f"{path}: an ONNX model needs {either}, which does not exist for {interpreter}: choose a TFLite "
+            'model, for example [model] name = "attention"'
+        )
+    if "tflite-runtime" not in packages:
+        return (
+            f"{path}: {either} does not exist for {interpreter}: leave [model] runtime out, "
             "and pip install tflite-runtime 'numpy<2'"
         )
     return f"{path}: needs a TFLite runtime; for {interpreter} that is: pip install tflite-runtime 'numpy<2'"
-
-
-def _no_runtime_exists(path: Path, interpreter: Interpreter) -> str:
-    return (
-        f"{path}: no library that could run a model exists for {interpreter}: install the 64-bit Raspberry Pi OS "
-        "(Pi 3 and later, Zero 2 W), or on armv7l use Python 3.11 (Raspberry Pi OS Bookworm)"
-    )

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from device.errors import ModelError
-from device.hearing.models.missing_runtime import Interpreter, missing_onnxruntime, missing_tflite
+from device.hearing.models.missing_runtime import Interpreter, missing_runtime
 from device.hearing.models.quiet_stderr import quiet_stderr
 from device.sound import FloatArray
 
@@ -82,7 +82,7 @@ class OnnxRuntime(Runtime):
         try:
             import onnxruntime  # noqa: PLC0415 - 60 MB that a TFLite model does not need
         except ImportError as error:
-            raise ModelError(missing_onnxruntime(path, Interpreter.here())) from error
+            raise ModelError(missing_runtime(path, ["onnxruntime"], Interpreter.here())) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -252,7 +252,7 @@ def _choose_tflite(path: Path, name: TfliteName) -> str:
     for candidate in wanted:
         if importlib.util.find_spec(_TFLITE_MODULES[candidate].split(".")[0]):
             return candidate
-    raise ModelError(missing_tflite(path, wanted, Interpreter.here()))
+    raise ModelError(missing_runtime(path, wanted, Interpreter.here()))
 
 
 def _first_line(error: Exception) -> str:
