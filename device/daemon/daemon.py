@@ -10,8 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Self
+from contextlib import ExitStack, closing
 
 import device
 from device.configuration.settings import Config, SourceConfig
@@ -70,14 +69,15 @@ def run(
     Raises:
         OidoError: the model or the broker's settings are unusable.
     """
-    with _Daemon(
+    daemon = _Daemon(
         config, open_source=open_source, origin=origin, given=publisher, notifier=notifier or Notifier()
-    ) as daemon:
+    )
+    with closing(daemon):
         return daemon.run(drain_s=drain_s, reread=reread)
 
 
 class _Daemon:
-    """What runs, and how that is changed meanwhile. Leaving the context closes everything."""
+    """What runs, and how that is changed meanwhile. `close` ends it."""
 
     def __init__(
         self,
@@ -107,10 +107,8 @@ class _Daemon:
         self._metrics = ExitStack()
         self._settling = Settling()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close everything."""
         self._metrics.close()
         self._publisher.close()
         if self._state is not None:
@@ -138,7 +136,10 @@ class _Daemon:
             if finished and not self._publisher.drain(drain_s):
                 _log.error("the broker did not acknowledge everything within %g s", drain_s)
                 return 1
-        return self._exit_code()
+        errors = tuple(self._listeners.errors())
+        for error in errors:
+            _log.error("%s", error)
+        return max((error.exit_code for error in errors), default=0)
 
     def _look_after(self) -> None:
         """Publish which sources cannot be heard; feed the watchdog if no listener is late."""
@@ -217,7 +218,14 @@ class _Daemon:
 
     def _introduce(self) -> None:
         """Publish what the device is, and tell Home Assistant which sources it has, and which are gone."""
-        info = _info(self._model)
+        sidecar = self._model.sidecar
+        info = DeviceInfo(
+            version=device.__version__,
+            model=sidecar.name,
+            model_sha256=sidecar.sha256,
+            hardware=hardware(),
+            python=platform.python_version(),
+        )
         self._publisher.publish(info_message(Topics.of(self._config), info))
         before, self._discovered = self._discovered, set()
         for message in discoveries(self._config, info):
@@ -294,20 +302,3 @@ class _Daemon:
                 sources=self._listeners.figures(),
             )
         )
-
-    def _exit_code(self) -> int:
-        code = 0
-        for error in self._listeners.errors():
-            _log.error("%s", error)
-            code = max(code, error.exit_code)
-        return code
-
-
-def _info(model: Model) -> DeviceInfo:
-    return DeviceInfo(
-        version=device.__version__,
-        model=model.sidecar.name,
-        model_sha256=model.sidecar.sha256,
-        hardware=hardware(),
-        python=platform.python_version(),
-    )

@@ -10,7 +10,7 @@ from device.configuration.settings import Config, LogLevel, SourceConfig
 from device.daemon import liveness
 from device.errors import ModelError, OidoError, SourceError
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Music, Rules
+from device.hearing.decision import Decision, Music, Rules, Step
 from device.hearing.models.loading import Model
 from device.hearing.rules import rules
 from device.monitoring.vitals import Counts, Vitals
@@ -110,7 +110,8 @@ class Listener:
         self._commands: queue.SimpleQueue[bytes | Model | None] = queue.SimpleQueue()
         """`set` payloads, models to go on with, and None, which only wakes the thread."""
         self._stopping = threading.Event()
-        self._paused = paused
+        self.paused = paused
+        """Whether it does not listen, by command."""
         self._let_go = False
         """Whether the source was closed for a pause. The pause may be over before the source has ended."""
         self._source: Source | None = None
@@ -151,11 +152,6 @@ class Listener:
     def alive(self) -> bool:
         """Whether it still listens."""
         return self._thread.is_alive()
-
-    @property
-    def paused(self) -> bool:
-        """Whether it does not listen, by command."""
-        return self._paused
 
     @property
     def said(self) -> tuple[Music, str] | None:
@@ -210,9 +206,9 @@ class Listener:
     def _run(self) -> None:
         """The thread."""
         try:
-            self._say_silent("paused" if self._paused else "starting")
+            self._say_silent("paused" if self.paused else "starting")
             while not self._stopping.is_set():
-                if self._paused:
+                if self.paused:
                     self.liveness = liveness.paused(time.monotonic())
                     self._obey(wait_s=liveness.PAUSED_S)
                 elif not self._listen_once():
@@ -263,7 +259,7 @@ class Listener:
             source.close()
         if self._let_go:
             # The pause may be over already.
-            self._say_silent("paused" if self._paused else "starting")
+            self._say_silent("paused" if self.paused else "starting")
             return True
         if not self._endless or self._stopping.is_set():
             return False
@@ -285,14 +281,13 @@ class Listener:
             _log.warning("%s; trying again in %.1f s, and so on until it is back", error, wait_s)
         self.liveness = liveness.waiting(time.monotonic(), wait_s=wait_s)
         deadline = time.monotonic() + wait_s
-        while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self._paused:
+        while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self.paused:
             self._obey(wait_s=left_s)
         return True
 
     def _close(self, decision: Decision) -> None:
         """Publish that nothing is heard any more, and the end of music that was on."""
-        step = decision.lose()
-        self._say(lambda: self._reporter.silent("paused" if self._let_go else "no audio", step))
+        self._say_silent("paused" if self._let_go else "no audio", decision.lose())
 
     def _observed(self, observation: Observation) -> None:
         if observation.condition == "hearing":
@@ -315,8 +310,8 @@ class Listener:
         if playing is not None:
             self._journal.playing(self.name, *playing)
 
-    def _say_silent(self, reason: str) -> None:
-        self._say(lambda: self._reporter.silent(reason))
+    def _say_silent(self, reason: str, step: Step | None = None) -> None:
+        self._say(lambda: self._reporter.silent(reason, step))
 
     def _obey(self, *, wait_s: float) -> None:
         """Carry out all commands that wait; wait at most so long for the first."""
@@ -364,13 +359,13 @@ class Listener:
         if command.mode is not None:
             self._reporter.mode = command.mode
             self._restate()
-        if command.paused is not None and command.paused != self._paused:
-            self._paused = command.paused
+        if command.paused is not None and command.paused != self.paused:
+            self.paused = command.paused
             # A pause closes the source; it does not only ignore its sound.
-            if self._paused and self._source is not None:
+            if self.paused and self._source is not None:
                 self._let_go = True
                 self._source.close()
-            elif self._paused:
+            elif self.paused:
                 self._say_silent("paused")
             elif self._source is None:
                 self._say_silent("starting")
@@ -404,7 +399,7 @@ class Listener:
             transaction=transaction,
             ok=error is None,
             error=error,
-            paused=self._paused,
+            paused=self.paused,
             mode=self._reporter.mode,
             model=self._model.sidecar.name,
             log_level=_log_level(),

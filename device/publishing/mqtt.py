@@ -88,7 +88,7 @@ class MqttPublisher(Publisher):
         """When the broker accepted the present session, or the latest one."""
         self._repeat_at: float | None = None
         self._conflict = ClientIdConflict(
-            config, client_id=self._client_id, soon_s=self._retry.rival_s, longest_s=self._retry.contest_s
+            config, client_id=self._client_id, soon_s=self._retry.short_s, longest_s=self._retry.conflict_s
         )
         self._refused_event: tuple[Parcel, float] | None = None
         """An event that the broker refused, and when to send it again."""
@@ -318,7 +318,7 @@ class MqttPublisher(Publisher):
         """Log why there is no session, unless that was the latest warning."""
         if not self._wanted():
             return
-        if sentence != self._warned or self._lasted_s() >= self._retry.contest_s:
+        if sentence != self._warned or self._lasted_s() >= self._retry.conflict_s:
             _log.warning("%s", sentence)
         self._warned = sentence
 

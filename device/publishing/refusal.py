@@ -12,26 +12,26 @@ _WRONG_LOGIN = ("Bad user name or password", "Not authorized")
 
 _LASTING = {
     "Client identifier not valid": "refuses the client id; set another [mqtt] client_id",
-    "Banned": "has banned this device; whoever runs it must lift that",
-    "Bad authentication method": "wants another way to log in than by user name and password",
+    "Banned": "has banned this device; its administrator must lift the ban",
+    "Bad authentication method": "demands another login than user name and password",
     "Topic name invalid": "does not allow this device's status topic; check [mqtt] base_topic and its access list",
     "Retain not supported": "retains no messages, without which nobody could tell whether this device is there",
     "QoS not supported": "does not acknowledge messages (QoS 1), without which events could be lost",
-    "Use another server": "sends this device to another broker; set [mqtt] host to that",
+    "Use another server": "refers this device to another broker; set [mqtt] host to that one",
     "Server moved": "has moved; set [mqtt] host to where it is now",
-    "Packet too large": "finds this device's messages too large; raise its limit",
+    "Packet too large": "does not accept messages as large as this device's; raise its limit",
 }
 """Refusals that remain when the device tries again soon."""
 
 _ENDINGS = {
     "Server shutting down": "is shutting down",
-    "Keep alive timeout": "heard nothing of this device for too long",
-    "Not authorized": "no longer lets this device in",
+    "Keep alive timeout": "heard nothing from this device for too long",
+    "Not authorized": "no longer accepts this device",
     "Administrative action": "was told to end this device's connection",
-    "Packet too large": "finds a message of this device too large",
-    "Quota exceeded": "has given this device all it may use",
-    "Message rate too high": "finds that this device sends too much",
-    "Maximum connect time": "lets a connection last only so long",
+    "Packet too large": "says that a message of this device is too large",
+    "Quota exceeded": "says that this device has used all it may use",
+    "Message rate too high": "says that this device sends too many messages",
+    "Maximum connect time": "limits how long a connection may last",
     "Retain not supported": "retains no messages, without which nobody could tell whether this device is there",
     "QoS not supported": "does not acknowledge messages (QoS 1), without which events could be lost",
 }

@@ -35,15 +35,11 @@ class Reporter:
         self._interval_samples = state_interval_s * SAMPLE_RATE
         self._origin = origin
         self._heard = 0
-        self._said: tuple[Music, str] | None = None
+        self.said: tuple[Music, str] | None = None
+        """The latest state and its reason, as published."""
         self._report: StateReport | None = None
         self._said_at = 0
         self._open: _Identity | None = None
-
-    @property
-    def said(self) -> tuple[Music, str] | None:
-        """The latest state and its reason, as published."""
-        return self._said
 
     def playing(self, heard_until: int) -> tuple[str, float] | None:
         """The id of the music that is on, and when it was last heard; None while none is on.
@@ -61,19 +57,23 @@ class Reporter:
         messages = self._events(observation.step)
         state = observation.state
         reason = _REASONS[state] if observation.condition == "hearing" else observation.condition
-        changed = (state, reason) != self._said
+        changed = (state, reason) != self.said
         if changed or self._heard - self._said_at >= self._interval_samples:
             score = observation.score.probability if observation.score else None
             report = self._state(state, reason, observation.since, score, observation.health.level_dbfs)
             # Availability and plain ON or OFF are retained: without a change they need not be repeated.
-            messages += self._all_of(report) if changed else [self._only_state(report)]
+            if changed:
+                messages += state_messages(self._topics, self._source, report)
+            else:
+                messages.append(state_message(self._topics, self._source, report))
         return messages
 
     def silent(self, reason: str, step: Step | None = None) -> list[Message]:
         """The messages when nothing is heard (`starting`, `no audio`, `paused`); `step` ends what was open."""
         messages = self._events(step) if step else []
-        if self._said != (Music.UNKNOWN, reason):
-            messages += self._all_of(self._state(Music.UNKNOWN, reason, self._heard, None, None))
+        if self.said != (Music.UNKNOWN, reason):
+            report = self._state(Music.UNKNOWN, reason, self._heard, None, None)
+            messages += state_messages(self._topics, self._source, report)
         return messages
 
     def restated(self) -> list[Message]:
@@ -81,7 +81,7 @@ class Reporter:
         if self._report is None:
             return []
         self._report = replace(self._report, model=self.model, mode=self.mode)
-        return [self._only_state(self._report)]
+        return [state_message(self._topics, self._source, self._report)]
 
     def restarted(self, origin: float) -> None:
         """The source is opened again: its samples count from zero."""
@@ -90,7 +90,7 @@ class Reporter:
     def _state(
         self, state: Music, reason: str, since: int, score: float | None, level_dbfs: float | None
     ) -> StateReport:
-        self._said, self._said_at = (state, reason), self._heard
+        self.said, self._said_at = (state, reason), self._heard
         self._report = StateReport(
             music=None if state is Music.UNKNOWN else state.value,
             score=score,
@@ -103,12 +103,6 @@ class Reporter:
             reason=reason,
         )
         return self._report
-
-    def _all_of(self, report: StateReport) -> tuple[Message, ...]:
-        return state_messages(self._topics, self._source, report)
-
-    def _only_state(self, report: StateReport) -> Message:
-        return state_message(self._topics, self._source, report)
 
     def _events(self, step: Step) -> list[Message]:
         topic = self._topics.event(self._source)

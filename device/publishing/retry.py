@@ -18,11 +18,11 @@ class Retry:
     with one client id would end each other's sessions for ever, as fast as they can."""
     settled_s: float = 10.0
     """After a session that lasted so long, the waits start over."""
-    rival_s: float = 30.0
-    """MQTT 3.1.1 does not say that a session was taken over. But if a broker that answers ends three sessions in a
-    row, each shorter than this, another device with the same client id most probably took them. Longer sessions
-    also end when a broker is restarted now and then, or the nodes of a cluster one after the other."""
-    contest_s: float = 300.0
+    short_s: float = 30.0
+    """Three shorter sessions in a row, ended by a broker that answers, most probably mean that another device with
+    the same client id took them; MQTT 3.1.1 does not say so. Longer sessions also end when a broker is restarted
+    now and then, or the nodes of a cluster one after the other."""
+    conflict_s: float = 300.0
     """While two devices compete, a session that lasts so long means that the other one has gone."""
 
     def backoff(self) -> Backoff:

@@ -17,16 +17,12 @@ class StdoutPublisher(Publisher):
     turns true and later messages are dropped.
     """
 
+    ended = False
+
     def __init__(self, stream: TextIO) -> None:
         """Print to `stream`; the caller closes it."""
         self._stream = stream
         self._lock = threading.Lock()
-        self._ended = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether the reader has gone."""
-        return self._ended
 
     def publish(self, message: Message) -> None:
         """Print the message; from any thread."""
@@ -35,13 +31,13 @@ class StdoutPublisher(Publisher):
             separators=(",", ":"),
         )
         with self._lock:
-            if self._ended:
+            if self.ended:
                 return
             try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
             except BrokenPipeError:
-                self._ended = True
+                self.ended = True
                 self._discard_the_rest()
 
     def _discard_the_rest(self) -> None:

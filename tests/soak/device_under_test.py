@@ -126,7 +126,7 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     state = State(config, environment=environment)
     topics = Topics("oido", NODE)
-    soon = Retry(first_s=0.05, longest_s=0.1, rival_s=0.1, contest_s=0.1)
+    soon = Retry(first_s=0.05, longest_s=0.1, short_s=0.1, conflict_s=0.1)
     retry = Retry() if "SOAK_REAL_RETRY" in environment else soon
     with TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry) as publisher:
         listener = Listener(
