@@ -1,4 +1,4 @@
-"""docs/*.md and the READMEs: their command lines are such as the programs accept, links and scripts are there."""
+"""The documents: the programs accept their command lines, and the links and files they name exist."""
 
 import re
 import shlex
@@ -12,7 +12,8 @@ from device.command_line import Command, parse
 from export.cli import COMMANDS as EXPORT_COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "README.es.md"])
+NAMED = ("README.md", "README.es.md", "CONTRIBUTING.md", "models/MODEL_CARD.md")
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in NAMED)])
 PROGRAMS: dict[str, tuple[Command, ...]] = {"oido": DEVICE_COMMANDS, "oido-export": EXPORT_COMMANDS}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -101,13 +102,21 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if link.startswith("#"):
             assert link[1:] in headings, link
         elif "://" not in link:
-            assert (page.parent / link).exists(), link
+            assert (page.parent / link.partition("#")[0]).exists(), link
 
 
 @each_page
 def test_every_file_of_the_repository_that_is_named_is_there(page: Path) -> None:
-    """Scripts to be run, in blocks and in lines."""
+    """In blocks and in lines, with its path; NAME stands for what a reader adds."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"(?<![\w/.])(?:tests|packaging|docs|export|systemd)/[\w./-]*\w", text):
-        path = ROOT / name
-        assert path.exists(), name
+    for name in re.findall(r"(?<![\w/.-])(?:device|docs|export|models|packaging|systemd|tests)/[\w./-]*\w", text):
+        assert (ROOT / name).exists() or "NAME" in name, name
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    """In the architecture and in CONTRIBUTING, by its name alone."""
+    there = {path.name for room in ("device", "export", "tests") for path in (ROOT / room).rglob("*.py")}
+    for page in ("docs/architecture.md", "CONTRIBUTING.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        named = {name.rpartition("/")[2] for name in re.findall(r"[\w/]+\.py\b", text)}
+        assert named - there <= {"NAME.py", "test_NAME.py"}, page

@@ -190,7 +190,7 @@ def complaints_quoted() -> list[str]:
     section = text_of(ENGLISH).split("### When something is wrong")[1].split("\n## ")[0]
     quoted = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
     quoted += re.findall(r"^FAIL .*?: (.*)$", (ROOT / "docs" / "arm.md").read_text(encoding="utf-8"), re.MULTILINE)
-    filled_in = r"\.\.\.(?:/\S+:)?|ai-edge-litert or tflite-runtime"
+    filled_in = r"\.\.\.(?:/\S+:)?|ai-edge-litert or tflite-runtime|onnxruntime"
     return [piece.strip(" :") for sentence in quoted for piece in re.split(filled_in, sentence)]
 
 
