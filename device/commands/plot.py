@@ -3,13 +3,12 @@
 matplotlib is imported by `draw` and `save` alone: it is no dependency of the device.
 """
 
-import bisect
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -142,17 +141,10 @@ def _draw_state(axes: "Axes", timeline: Timeline, seconds: float) -> None:
     for marks_s, shape, size, colour in ((starts_s, ">", 4.0, _MUSIC), (stops_s, "s", 2.5, _FAINT)):
         if not marks_s:
             continue  # a line of no points has no place, and with it the layout has none
-        axes.plot(
-            marks_s,
-            [_ABOVE] * len(marks_s),
-            marker=shape,
-            markersize=size,
-            color=colour,
-            linestyle="none",
-            transform=above,
-            clip_on=False,
-        )
-    for at_s, free_s in _spaces(starts_s, stops_s, seconds):
+        places = (marks_s, [_ABOVE] * len(marks_s), shape)
+        axes.plot(*places, markersize=size, color=colour, transform=above, clip_on=False)
+    for at_s in starts_s:
+        free_s = min((mark_s - at_s for mark_s in (*starts_s, *stops_s, seconds) if mark_s > at_s), default=0.0)
         if free_s > _APART * seconds:
             _write(axes, _clock(at_s, fine=seconds < _FINE_S), (at_s, _ABOVE), above, _MUSIC)
     _write(axes, "music", (1, 0.85), axes.transAxes, _MUSIC)
@@ -163,19 +155,11 @@ def _draw_state(axes: "Axes", timeline: Timeline, seconds: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _spaces(starts_s: Sequence[float], stops_s: Sequence[float], seconds: float) -> Iterator[tuple[float, float]]:
-    """Each start, and how much is free of marks after it."""
-    marks_s = sorted([*starts_s, *stops_s, seconds])
-    for at_s in starts_s:
-        yield at_s, marks_s[bisect.bisect_right(marks_s, at_s)] - at_s if at_s < seconds else 0.0
-
-
 def _draw_score(axes: "Axes", timeline: Timeline, seconds: float) -> None:
     for segment in timeline.segments:
         if segment.music is Music.ON:
-            axes.axvspan(
-                segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE, color=_MUSIC, alpha=0.1, linewidth=0
-            )
+            start_s, end_s = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
+            axes.axvspan(start_s, end_s, color=_MUSIC, alpha=0.1, linewidth=0)
     found = columns(timeline.scores, seconds=seconds, count=_COLUMNS) if timeline.scores.value else None
     if found is not None:
         _draw_columns(axes, found, _INK)
@@ -214,17 +198,8 @@ def _draw_columns(axes: "Axes", found: Columns, colour: str) -> None:
 
 def _write(axes: "Axes", text: str, at: tuple[float, float], measured: "Transform", colour: str) -> None:
     """Write a few words to the right of a point."""
-    axes.annotate(
-        text,
-        at,
-        xycoords=measured,
-        xytext=(4, 0),
-        textcoords="offset points",
-        annotation_clip=False,
-        va="center",
-        fontsize=7,
-        color=colour,
-    )
+    offset: Any = {"xytext": (4, 0), "textcoords": "offset points", "annotation_clip": False}
+    axes.annotate(text, at, xycoords=measured, **offset, va="center", fontsize=7, color=colour)
 
 
 def _draw_time(axes: "Axes", timeline: Timeline, seconds: float) -> None:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
 from typing import Self
 
 from device.errors import OidoError
@@ -27,17 +28,18 @@ class MetricsServer:
             OidoError: the address cannot be had.
         """
         try:
-            self._server = _Server((host, port), _Handler, page=page)
+            self._server = _Server((host, port), _Handler)
         except OSError as error:
             raise OidoError(
                 f"[metrics]: cannot listen on {host}:{port}: {error.strerror or error}; choose another port"
             ) from error
+        self._server.page = page
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     @property
     def port(self) -> int:
         """The port on which it listens."""
-        return self._server.server_port
+        return int(self._server.server_address[1])
 
     def start(self) -> None:
         """Begin to answer."""
@@ -60,20 +62,11 @@ class MetricsServer:
         self.close()
 
 
-class _Server(HTTPServer):
-    """An HTTP server with one page."""
+class _Server(TCPServer):
+    """Not `HTTPServer`, which looks up the host's name and waits where no name server answers."""
 
-    def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, page: Callable[[], str]
-    ) -> None:
-        self.page = page
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        """Bind without looking up the host's name, which waits where no name server answers."""
-        super(HTTPServer, self).server_bind()
-        host, self.server_port = self.socket.getsockname()[:2]
-        self.server_name = str(host)
+    allow_reuse_address = True
+    page: Callable[[], str]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Log nothing: a client that went away is no error."""
