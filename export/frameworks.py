@@ -12,7 +12,7 @@ def tensorflow(purpose: str) -> Any:
     """The module. Importing it takes seconds.
 
     Args:
-        purpose: what cannot be done without it, as the sentence to the user begins: "training a network".
+        purpose: what needs it, as the beginning of the error: "training a network".
 
     Raises:
         ExportError: it is not installed.

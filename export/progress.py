@@ -1,39 +1,25 @@
 """How far a long command is: a bar on a terminal, plain lines where standard error goes elsewhere."""
 
 import sys
-from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
 from tqdm import tqdm
 
 
 class Progress:
-    """Counts steps on standard error; use it as a context manager.
+    """Counts so many steps on standard error, as a context manager; a step is called `unit`."""
 
-    Args:
-        total: how many steps there will be.
-        unit: what one step is called, for example `package`.
-        stream: where it is shown; None is standard error.
-    """
-
-    def __init__(self, *, total: int, unit: str, stream: TextIO | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
+    def __init__(self, *, total: int, unit: str) -> None:
         self._total = total
         self._done = 0
-        self._bar = (
-            tqdm(total=total, unit=f" {unit}", file=self._stream, leave=False) if self._stream.isatty() else None
-        )
+        # Off a terminal there is no bar at all: it would start a thread, and processes are forked meanwhile.
+        self._bar = tqdm(total=total, unit=f" {unit}", leave=False) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         """Start counting."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the bar off the terminal."""
         if self._bar is not None:
             self._bar.close()
@@ -42,7 +28,7 @@ class Progress:
         """One step is done, and what it gave."""
         self._done += 1
         if self._bar is not None:
-            self._bar.write(message, file=self._stream)
+            self._bar.write(message, file=sys.stderr)
             self._bar.update()
         else:
-            print(f"[{self._done}/{self._total}] {message}", file=self._stream, flush=True)
+            print(f"[{self._done}/{self._total}] {message}", file=sys.stderr, flush=True)

@@ -5,10 +5,5 @@ import numpy.typing as npt
 
 
 def spread(rows: int, count: int) -> npt.NDArray[np.intp]:
-    """Places of so many rows, or of all where there are no more, each once and in their order.
-
-    Args:
-        rows: that there are.
-        count: that are wanted.
-    """
+    """Indices of `count` of so many rows, evenly from the first to the last; of all, where there are no more."""
     return np.unique(np.linspace(0, rows - 1, min(count, rows)).astype(np.intp))

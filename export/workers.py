@@ -20,18 +20,19 @@ def run_all(
     describe: Callable[[_Task, _Result], str],
     start: Callable[[], None] | None = None,
 ) -> list[_Result]:
-    """Do every task and give the results in the tasks' order; with no tasks nothing is started.
+    """Do every task and give the results in the tasks' order; without tasks nothing is started.
 
     Processes are spawned: one forked from a process in which TensorFlow has run waits for ever for threads that it
     does not have.
 
     Args:
         work: a function of a module, which other processes can import.
-        tasks: what they are sent; the longest first, or one process is left alone with it at the end.
+        tasks: its arguments, the longest first: at the end one process would be left alone with it.
         jobs: processes.
-        unit: what one task is called in the progress bar.
+        unit: the name of a task in the progress bar.
         describe: the line that says what a task gave.
-        start: called first in every process. With it they are forked, so that what it holds is shared, not copied.
+        start: called first in every process. Processes are then forked, so that what it holds is shared, not
+            copied.
 
     Raises:
         Exception: the first that a task raised. Tasks that have not begun by then are dropped.

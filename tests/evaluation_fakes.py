@@ -9,9 +9,9 @@ import soundfile
 from hearing_fakes import chord, clicks, noise, time_axis
 
 from device.sound import SAMPLE_RATE, FloatArray
-from export.corpus.dataset import COLUMNS, Corpus, load_corpus
+from export.corpus.dataset import COLUMNS, load_corpus
 from export.corpus.recipe import Label, Split
-from export.corpus.streams import Clip, Stream, assemble
+from export.corpus.streams import Clip, Corpus, Stream, assemble
 from export.evaluation.hearing import Ear, Heard, segment_ends
 
 Made = tuple[str, str, Sequence[tuple[str, FloatArray]]]

@@ -116,7 +116,7 @@ class TestCompare:
         stated = yamnet_report.document(rows, split="test")
         assert stated["segment"]["decided_alike"] == pytest.approx(rows[5].alike, abs=1e-5)
         assert stated["split"] == "test"
-        text = yamnet_report.table(rows, split="test")
+        text = yamnet_report.alike_table(rows, split="test")
         assert text.count("\n") == len(rows) + 1
         assert f"| all | segment | {rows[5].rows} |" in text
 

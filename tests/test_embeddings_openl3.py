@@ -8,7 +8,6 @@ import pytest
 from embeddings_fakes import write_h5
 from hearing_fakes import noise, scene, time_axis
 
-from export.embeddings.layered_h5 import read_layers
 from export.embeddings.openl3 import OpenL3Extractor, build, load, seconds
 from export.embeddings.openl3_spectrogram import (
     DecibelSpectrogram,
@@ -17,6 +16,7 @@ from export.embeddings.openl3_spectrogram import (
     slaney_mel_to_hertz,
     upsampled,
 )
+from export.embeddings.weights import read_layers
 from export.errors import ExportError
 
 NARROW = (4, 4, 4, 8)

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from embeddings_fakes import write_h5
 
-from export.embeddings.layered_h5 import read_layers
-from export.embeddings.weights import Published, checksum
+from export.embeddings.weights import Published, checksum, read_layers
 from export.errors import ExportError
 
 PUBLISHED = Published("net.h5", "https://example.org/net.h5", hashlib.sha256(b"weights").hexdigest())

@@ -106,7 +106,7 @@ def test_each_hearer_is_measured_at_each_level_and_over_all() -> None:
     assert [row.roc_auc.value for row in rows] == pytest.approx([1.0, 0.5, 1.0, 1.0, 1.0, 0.625])
     assert rows[0].on_music == pytest.approx(0.9)
     assert rows[0].on_other == pytest.approx(0.2)
-    assert levels.table(rows).count("\n") == len(rows) + 1
+    assert levels.lines_of(rows).count("\n") == len(rows) + 1
 
 
 def test_missing_weights_are_said_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

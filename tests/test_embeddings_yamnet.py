@@ -99,7 +99,9 @@ class TestOfficial:
     def test_music_is_music_behind_our_front_end(self, official: YamnetExtractor) -> None:
         """And speech is none."""
         audio = ROOT / "device" / "audio"
-        music, speech = (official.scores(recording(audio / name)) for name in ("music.ogg", "speech.ogg"))
+        music, speech = (
+            official.patch_scores(log_mel_patches(recording(audio / name))) for name in ("music.ogg", "speech.ogg")
+        )
         assert music[:, MUSIC_CLASS].mean() > 0.7
         assert speech[:, MUSIC_CLASS].mean() < 0.05
 
@@ -107,7 +109,7 @@ class TestOfficial:
         """Over levels from quiet to loud."""
         sound = bundled()
         patches = np.concatenate([log_mel_patches(at_level(sound, level)) for level in (-45.0, -30.0, -15.0)])
-        network = official.deployable(patches[::2], head=official.head.only([MUSIC_CLASS]))
+        network = official.network(official.head.only([MUSIC_CLASS]), representative=patches[::2])
         converted = convert(network, patches[::2], outputs=("embedding", "scores"))
         names = [converted.outputs[name].name for name in ("embedding", "scores")]
         embeddings, scores = open_runtime(Path("yamnet.tflite"), converted.content, names).run_all(patches)

@@ -1,7 +1,7 @@
 """`oido-export convert`: a trained network becomes the device's int8 TFLite file, with its sidecar and a report.
 
 It may be run again at any time: the same network gives the same file, and what was calibrated on that is kept.
-`yamnet`, of Google's weights, has a way of its own: see `export.commands.convert_yamnet`.
+`yamnet` is made of Google's weights: see `export.commands.convert_yamnet`.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import json
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +24,7 @@ from export.commands import convert_yamnet
 from export.commands.options import add_corpus, add_work
 from export.convert import sidecar
 from export.convert.exact import exact
-from export.convert.tflite import Converted, convert, convert_float, load_keras
+from export.convert.tflite import convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
 from export.corpus.dataset import cache_directory
 from export.corpus.recipe import SPLITS
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-python",
         type=Path,
         metavar="PYTHON",
-        help="one with another TFLite runtime, such as 3.11 with tflite-runtime, to compare with",
+        help="a Python with another TFLite runtime to compare with, such as 3.11 with tflite-runtime",
     )
     option(
         "--cache",
@@ -79,12 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     only = parser.add_argument_group("yamnet", "learns a head on Google's weights first, and calibrates")
     only.add_argument("--yamnet", type=Path, metavar="FILE", help="Google's yamnet.tflite or yamnet.h5")
     add_corpus(only)
-    only.add_argument("--split", choices=SPLITS, default="test", help="what int8 is compared with float32 on")
+    only.add_argument("--split", choices=SPLITS, default="test", help="where int8 is compared with float32")
     add_work(only)
 
 
 _OF_TRAININGS = ("keras", "representative", "held_out", "calibration")
-"""Options that say where a training's files are, which yamnet has none of."""
+"""Options for the files of a training; yamnet has none of these."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,11 +106,33 @@ def run(arguments: argparse.Namespace) -> int:
     fitted = _fitted(files, network, sha256=hashlib.sha256(int8.content).hexdigest())
     inputs = network.inputs(int8, files.out, trained_on=fitted.training_data.get("embedder"))
     print(f"converted {files.keras}: ranges measured on {int8.quantisation['examples']} examples\n")
-    quantisation = dict(int8.quantisation) | _parity(
-        files, network, trained, int8, float32, fitted, held_out, truth
+    score, decide = network.score(int8), Decide(fitted.thresholds["balanced"], fitted.calibration)
+    parity = compare(
+        lambda rows: network.predict(trained, rows), int8, score, held_out, decide, truth=truth, float32=float32
     )
-    inputs |= {key: value for key, value in fitted.inputs.items() if key in inputs}
-    path = _write(files, network, int8, fitted, inputs=inputs, quantisation=quantisation)
+    print(f"{parity.markdown()}\n")
+    quantisation = {**int8.quantisation, "parity": parity.document()}
+    if files.other_python is not None:
+        both = compare_runtimes(int8, score, held_out, decide, (Path(sys.executable), files.other_python))
+        print(f"{both.markdown()}\n")
+        quantisation["runtimes"] = both.document()
+    written: dict[str, Any] = {
+        "name": network.name,
+        "kind": network.kind,
+        "suffix": ".tflite",
+        "content": int8.content,
+        "output": score.name,
+        "inputs": inputs | {key: value for key, value in fitted.inputs.items() if key in inputs},
+        "labels": network.labels,
+        "calibration": fitted.calibration,
+        "thresholds": fitted.thresholds,
+        "decision": fitted.decision,
+        "training_data": fitted.training_data,
+        "metrics": fitted.metrics,
+        "quantisation": quantisation,
+    }
+    _check(files, network, written)
+    path = sidecar.write(files.out, **written)
     print(f"wrote {path}" + ("" if fitted.calibrated else f"; next: oido-export calibrate {path}"))
     return 0
 
@@ -187,55 +208,8 @@ def _fitted(files: _Files, network: Deployment, *, sha256: str) -> FittedParamet
     return replace(fitted, training_data={**said, **fitted.training_data})
 
 
-def _parity(
-    files: _Files,
-    network: Deployment,
-    trained: Any,
-    int8: Converted,
-    float32: Converted,
-    fitted: FittedParameters,
-    features: FloatArray,
-    truth: npt.NDArray[np.bool_] | None,
-) -> dict[str, Any]:
-    """Print the comparisons; what the sidecar says of them."""
-    score = network.score(int8)
-    decide = Decide(fitted.thresholds["balanced"], fitted.calibration)
-    found = compare(
-        lambda rows: network.predict(trained, rows), int8, score, features, decide, truth=truth, float32=float32
-    )
-    print(f"{found.markdown()}\n")
-    if files.other_python is None:
-        return {"parity": found.document()}
-    both = compare_runtimes(int8, score, features, decide, (Path(sys.executable), files.other_python))
-    print(f"{both.markdown()}\n")
-    return {"parity": found.document(), "runtimes": both.document()}
-
-
-def _write(
-    files: _Files,
-    network: Deployment,
-    int8: Converted,
-    fitted: FittedParameters,
-    *,
-    inputs: Mapping[str, Any],
-    quantisation: Mapping[str, Any],
-) -> Path:
-    """The model and its sidecar, after the sidecar was read as the device reads it."""
-    written: dict[str, Any] = {
-        "name": network.name,
-        "kind": network.kind,
-        "suffix": ".tflite",
-        "content": int8.content,
-        "output": network.score(int8).name,
-        "inputs": inputs,
-        "labels": network.labels,
-        "calibration": fitted.calibration,
-        "thresholds": fitted.thresholds,
-        "decision": fitted.decision,
-        "training_data": fitted.training_data,
-        "metrics": fitted.metrics,
-        "quantisation": quantisation,
-    }
+def _check(files: _Files, network: Deployment, written: dict[str, Any]) -> None:
+    """Read the sidecar as the device reads it, before anything is replaced."""
     with tempfile.TemporaryDirectory(prefix="oido-convert-") as folder:
         draft = sidecar.write(Path(folder), **written)
         try:
@@ -245,4 +219,3 @@ def _write(
             raise ExportError(
                 f"{files.calibration or files.keras}: the device would refuse it: {reason}"
             ) from error
-    return sidecar.write(files.out, **written)

@@ -1,6 +1,6 @@
 """`oido-export convert yamnet`: Google's YAMNet with a head of ours, as an int8 model in the user's own folder.
 
-In one go, which can be stopped and started again at any step:
+One command does all of it; it can be stopped at any step and started again:
 
     body        YAMNet to int8, with Google's own head
     embeddings  of the training packages, as the int8 body gives them
@@ -36,7 +36,7 @@ from export.evaluation.takes import takes
 from export.whole_file import write_bytes, write_json
 from export.yamnet import report as yamnet_report
 from export.yamnet.head import FittedHead, fit
-from export.yamnet.making import DeployedYamnet, Recipe, fingerprint, made
+from export.yamnet.making import DeployedYamnet, YamnetRecipe, fingerprint, made
 from export.yamnet.official import prepared_weights
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     root = find_corpus(arguments.corpus)
     corpus = load_corpus(root)
     cache = features_directory(arguments.cache)
-    recipe = Recipe(source, root, arguments.seed)
+    recipe = YamnetRecipe(source, root, arguments.seed)
     work = cache / f"yamnet-{corpus.version}-{fingerprint(recipe, corpus.version, _CODE)}"
     fitted = _head(recipe, corpus, work, cache, jobs=arguments.jobs)
-    whole = Recipe(source, root, arguments.seed, fitted.head)
+    whole = YamnetRecipe(source, root, arguments.seed, fitted.head)
     data = {"corpus": corpus.version, "weights": "YAMNet, Google", "head": fitted.parameters}
     int8 = made(whole, "int8", work / "int8", training_data=data)
     float32 = made(whole, "float32", work / "float32", training_data=data)
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     _copy_calibration(int8, float32)
     scores = Scores(cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     alike = yamnet_report.compare(int8, float32, corpus, scores, split=arguments.split, seed=arguments.seed)
-    print(f"\n{yamnet_report.table(alike, split=arguments.split)}\n")
+    print(f"\n{yamnet_report.alike_table(alike, split=arguments.split)}\n")
     windows = sample(corpus, split=arguments.split, count=_WINDOWS, seed=arguments.seed)
     cosines = yamnet_report.embedding_cosines(int8, float32, windows.patches(seed=arguments.seed))
     lowest = np.quantile(cosines, 0.01)
@@ -102,7 +102,7 @@ def _folder(to: Path | None) -> Path:
     return folder
 
 
-def _head(recipe: Recipe, corpus: Corpus, work: Path, cache: Path, *, jobs: int) -> FittedHead:
+def _head(recipe: YamnetRecipe, corpus: Corpus, work: Path, cache: Path, *, jobs: int) -> FittedHead:
     """Ours, learnt unless it is there."""
     path = work / "head.npz"
     if not path.exists():

@@ -20,6 +20,7 @@ from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
 from export.embeddings.windows import Windows, patches_of, sample
 from export.evaluation.metrics import Figure, report
+from export.markdown import table
 from export.yamnet.extractor import YamnetExtractor
 from export.yamnet.official import OfficialYamnet, prepared_weights
 
@@ -33,7 +34,7 @@ Hear = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LevelRow:
     """One line of the table."""
 
     level: str
@@ -46,7 +47,7 @@ class Row:
 
 def measure(
     windows: Windows, hearers: Mapping[str, Hear], *, levels_dbfs: Sequence[float] = LEVELS_DBFS
-) -> list[Row]:
+) -> list[LevelRow]:
     """Each hearer at each level (RMS of a window), then over all levels: one threshold must do for all."""
     rows = []
     everything: dict[str, list[FloatArray]] = {name: [] for name in hearers}
@@ -61,31 +62,29 @@ def measure(
     return rows
 
 
-def _row(level: str, hearer: str, scores: FloatArray, windows: Windows, *, times: int) -> Row:
+def _row(level: str, hearer: str, scores: FloatArray, windows: Windows, *, times: int) -> LevelRow:
     music = np.tile(windows.music, times)
     found = report(music, scores, np.tile(windows.package, times), threshold=0.5)
     on_music, on_other = (float(scores[music == label].mean()) for label in (1, 0))
-    return Row(level, hearer, on_music, on_other, found.roc_auc)
+    return LevelRow(level, hearer, on_music, on_other, found.roc_auc)
 
 
-def table(rows: Sequence[Row]) -> str:
+def lines_of(rows: Sequence[LevelRow]) -> str:
     """Markdown, with 95 % intervals from a bootstrap over packages."""
-    lines = [
-        "| level | YAMNet | `Music` on music | `Music` on no music | ROC-AUC |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row.level} | {row.hearer} | {row.on_music:.3f} | {row.on_other:.3f} | {row.roc_auc} |" for row in rows
-    ]
-    return "\n".join(lines)
+    head = ("level", "YAMNet", "`Music` on music", "`Music` on no music", "ROC-AUC")
+    return table(
+        head, ((row.level, row.hearer, f"{row.on_music:.3f}", f"{row.on_other:.3f}", row.roc_auc) for row in rows)
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `levels`."""
     parser.add_argument("--yamnet", type=Path, help="the official yamnet.tflite (default: shared/weights)")
     add_corpus(parser)
-    parser.add_argument("--windows", type=positive, default=WINDOWS, help=f"of each label (default: {WINDOWS})")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the choice of windows")
+    parser.add_argument(
+        "--windows", type=positive, default=WINDOWS, help=f"number for each label (default: {WINDOWS})"
+    )
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the choice of windows")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         "as published": lambda heard: official.window_scores(heard)[:, MUSIC_CLASS],
         "behind our front end": lambda heard: rebuilt.patch_scores(patches_of(heard))[:, MUSIC_CLASS],
     }
-    print(table(measure(windows, hearers)))
+    print(lines_of(measure(windows, hearers)))
     packages = len(set(windows.package.tolist()))
     print(f"\n{len(windows.music)} windows of {packages} validation packages; weights {rebuilt.version}")
     return 0

@@ -19,9 +19,9 @@ def add_corpus(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
 
 
-def add_work(parser: argparse._ActionsContainer, *, seed_of: str = "training's rooms, levels and noises") -> None:
+def add_work(parser: argparse._ActionsContainer) -> None:
     """Declare `--seed` and `--jobs`."""
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of {seed_of}")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of training's rooms, levels and noises")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
 
 

@@ -23,14 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     networks.add_argument(
         "--yamnet", type=Path, help="Google's yamnet.tflite, the teacher (default: shared/weights)"
     )
+    networks.add_argument("--scenes", type=positive, default=40_000, help="scenes to learn from (default: 40000)")
+    networks.add_argument("--size", choices=sorted(SIZES), default=DEFAULT_SIZE, help="size of the embedder")
     networks.add_argument(
-        "--scenes", type=positive, default=40_000, help="how many to learn from (default: 40000)"
+        "--steps", type=positive, default=24_000, help="for each trunk of the embedder (default: 24000)"
     )
-    networks.add_argument("--size", choices=sorted(SIZES), default=DEFAULT_SIZE, help="of the embedder")
-    networks.add_argument(
-        "--steps", type=positive, default=24_000, help="of each trunk of the embedder (default: 24000)"
-    )
-    networks.add_argument("--epochs", type=positive, default=20, help="of the attention network (default: 20)")
+    networks.add_argument("--epochs", type=positive, default=20, help="for the attention network (default: 20)")
 
 
 def run(arguments: argparse.Namespace) -> int:

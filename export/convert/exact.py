@@ -7,8 +7,8 @@ places they round differently in one case of six.
 
 So no sum ever comes close to a half. Multipliers are powers of two, weights multiples of 4, and biases leave 2
 over when divided by 4; padding and zero points add nothing but more multiples of 4. A sum is then 4 a + 2, and
-2**-e of it an odd multiple of 2**-(e - 1): at least so far from every half, and in the first of two roundings
-nothing is lost. A mean becomes a convolution, with one weight for all places, that keeps the same rule.
+2**-e of it an odd multiple of 2**-(e - 1): at least that far from every half, and the first of two roundings loses
+nothing. A mean becomes a convolution, with one weight for all places, that keeps the same rule.
 
 Attention's products of activations have neither weights nor biases. There the oldest runtime and the newest
 differ, by a step in one of five hundred; `estimators/deployment.py` says how the scores stay within two steps all
@@ -34,7 +34,7 @@ from export.frameworks import tensorflow
 from export.spread import spread
 
 GRID, REST = 4, 2
-"""Weights are multiples of the one; biases leave the other over."""
+"""Weights are multiples of the first; the second is the remainder of biases."""
 
 TOP = 127 // GRID
 
@@ -48,13 +48,13 @@ SCHEME = "int8, exact"
 """What a description calls it."""
 
 ROWS = 40_000
-"""As many places of all examples' images are looked at."""
+"""At most this many places of all images are used."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _MOVES = ("CONCATENATION", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE")
 """What moves values, as long as a step is worth the same before and after."""
 _OTHERS = (*_MOVES, "BATCH_MATMUL", "LOGISTIC", "MEAN", "SOFTMAX")
-"""What else may be there: besides, it is the same in all runtimes, is replaced, or is spoken of above."""
+"""What else may be there: it is the same in all runtimes, is replaced, or is explained above."""
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_VERSION = 3
 """That of int8 with a scale for each channel."""
@@ -63,15 +63,13 @@ _DEPTHWISE_VERSION = 3
 def exact(
     int8: Converted, float32: Converted, features: FloatArray, *, logit_step: float | None = None
 ) -> Converted:
-    """Choose an int8 network's weights anew, so that every runtime rounds alike.
-
-    The same networks and features give the same bytes.
+    """Choose an int8 network's weights anew, so that every runtime rounds alike; equal input gives equal bytes.
 
     Args:
         int8: as `convert` makes it.
         float32: the same network as `convert_float` makes it: the same layers in the same order.
         features: (n, ...) real features.
-        logit_step: what a step is worth of what becomes a probability; None: as it was measured.
+        logit_step: what a step of the logits is worth; None leaves it as measured.
 
     Raises:
         ExportError: the two are not the same network, or it has something that cannot be made exact.
@@ -103,11 +101,7 @@ def exact(
 
 
 def _check_moves(network: "_File", op: Any) -> None:
-    """Its values keep their steps.
-
-    Raises:
-        ExportError: some would be counted in other steps, which is a rounding of its own.
-    """
+    """Refuse an operator that counts its values in other steps, which would be one more rounding."""
     name = network.name(op)
     sources = op.inputs if name == "CONCATENATION" else op.inputs[:1]
     (place,) = op.outputs
@@ -123,7 +117,6 @@ def _has_bias(op: Any) -> bool:
 def _choose(
     network: "_File", op: Any, weights: Float64, bias: Float64, heard: Float64, features: FloatArray
 ) -> None:
-    """New weights for one layer, all before it having theirs."""
     place, weight_place, bias_place = op.inputs
     scale, zero = network.quantisation(place)
     out_scale, _ = network.quantisation(op.outputs[0])
@@ -180,7 +173,6 @@ def _tasks(
 
 
 def _some(rows: Float64) -> Float64:
-    """No more than are needed, the same of all."""
     kept: Float64 = rows[spread(len(rows), ROWS)]
     return kept
 
@@ -234,26 +226,21 @@ class _File:
         self._names = {number: name for name, number in codes.items() if isinstance(number, int)}
 
     def content(self) -> bytes:
-        """The file."""
         with tempfile.TemporaryDirectory(prefix="oido-convert-") as folder:
             path = Path(folder) / "network.tflite"
             self._files.write_model(self._model, str(path))
             return path.read_bytes()
 
     def name(self, op: Any) -> str:
-        """Of an operator, as the schema has it."""
         return self._named(self._model.operatorCodes[op.opcodeIndex])
 
     def operators(self, *names: str) -> list[Any]:
-        """Those with these names, in their order."""
         return [op for op in self._graph.operators if self.name(op) in names]
 
     def others(self, *names: str) -> list[str]:
-        """Names of operators that are none of these."""
         return sorted({self.name(op) for op in self._graph.operators} - {*names})
 
     def remove(self, op: Any) -> None:
-        """Leave an operator out."""
         self._graph.operators.remove(op)
 
     def code(self, name: str, version: int) -> int:
@@ -268,15 +255,12 @@ class _File:
         return len(self._model.operatorCodes) - 1
 
     def tensor(self, place: int) -> Any:
-        """One."""
         return self._graph.tensors[place]
 
     def shape(self, place: int) -> tuple[int, ...]:
-        """Of a tensor."""
         return tuple(int(axis) for axis in self.tensor(place).shape)
 
     def quantisation(self, place: int) -> tuple[float, int]:
-        """Scale and zero point of activations."""
         found = self.tensor(place).quantization
         return float(np.float32(found.scale[0])), int(found.zeroPoint[0])
 
@@ -287,7 +271,6 @@ class _File:
         return constant
 
     def write(self, place: int, values: npt.NDArray[np.integer[Any]]) -> None:
-        """Exchange a constant."""
         self._buffer(place).data = np.frombuffer(values.tobytes(), np.uint8)
 
     def scales(self, place: int) -> Float64:
@@ -305,7 +288,6 @@ class _File:
         self.tensor(place).quantization.zeroPoint = [zero]
 
     def add(self, name: str, values: npt.NDArray[np.integer[Any]], scales: Float64, *, axis: int) -> int:
-        """A new constant; its place."""
         buffer, tensor = self.schema.BufferT(), self.schema.TensorT()
         self._model.buffers.append(buffer)
         tensor.name, tensor.shape, tensor.buffer = name.encode(), list(values.shape), len(self._model.buffers) - 1

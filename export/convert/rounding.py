@@ -45,18 +45,18 @@ class Rounded:
 
 
 def rounded(task: Task, *, unit: float, top: int, each: bool) -> Rounded:
-    """Choose weights `unit` * 2**exponent * integer, and a bias, that give what was given before.
+    """Choose weights `unit` * 2**exponent * integer, and a bias, that give the outputs of the trained layer.
 
-    First the weights that give, on the inputs that there are, what the trained ones give on theirs (least squares,
-    held to the trained ones). Then these are rounded one input at a time, the error of each made up for by those
-    that are still to come, as far as inputs go together (Frantar et al. 2022, "GPTQ", after Hassibi & Stork 1993).
-    The bias takes what is left in the mean.
+    First, weights that give on the real inputs what the trained ones gave on theirs (least squares, with a pull to
+    the trained ones). Then these are rounded one input at a time, and the inputs that follow make up for each
+    error as far as they are correlated (Frantar et al. 2022, "GPTQ", after Hassibi & Stork 1993). The bias takes
+    what is left in the mean.
 
     Args:
         task: the layer.
-        unit: what steps are powers of two of.
+        unit: steps are this times a power of two.
         top: the largest integer.
-        each: whether every output has an exponent of its own; else all have the same.
+        each: whether every output has its own exponent; otherwise all have the same.
     """
     wanted = task.wanted_of @ task.weights.T
     mean_given, mean_wanted = task.given.mean(axis=0), wanted.mean(axis=0)
@@ -105,10 +105,10 @@ def windows(images: Float64, *, kernel: tuple[int, int], strides: tuple[int, int
     """What a convolution reads: (images, height, width, channels) to (n, out, out, channels, *kernel).
 
     Args:
-        images: with zeros for zeros: they are what is padded with.
+        images: real values, so that padding is zeros.
         kernel: height and width.
-        strides: the same.
-        same: padded, at the end first, so that no place is lost.
+        strides: height and width.
+        same: padded as TensorFlow does it, more at the end.
     """
     if same:
         sides = [(0, 0)]

@@ -45,7 +45,7 @@ def write(
         inputs: window and features of this kind, as `device.hearing.models.inputs` reads them.
         calibration: as fitted on validation.
         thresholds: for each mode.
-        training_data: version, seconds, what else is needed to know it again.
+        training_data: version, seconds, whatever identifies it.
         metrics: on the test split.
         labels: of the columns of the output.
         decision: `min_on_s` and `min_off_s` that suit it; None leaves them to the program.

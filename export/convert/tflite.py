@@ -80,19 +80,16 @@ class Converted:
 def convert(
     model: Any, representative: FloatArray, *, outputs: Sequence[str] | None = None, examples: int = EXAMPLES
 ) -> Converted:
-    """A Keras network as a TFLite file that calculates in whole numbers alone.
-
-    The same network and features give the same bytes.
+    """A Keras network as a TFLite file that calculates in whole numbers alone; equal input gives equal bytes.
 
     Args:
-        model: a built Keras 3 network with one input; of any batch size, it becomes one of 1.
-        representative: (n, ...) float32, real features: measured on noise, the ranges may ruin the network.
-        outputs: the outputs to keep, None for all; what only the others needed is left out of the file.
+        model: a built Keras 3 network with one input; its batch becomes 1.
+        representative: (n, ...) float32, real features: ranges measured on noise may ruin the network.
+        outputs: the outputs to keep, None for all; the file leaves out what only the others need.
         examples: how many of the features to measure on, spread over all of them.
 
     Raises:
-        ExportError: TensorFlow is missing, the features are not what the network reads, or TensorFlow cannot
-            convert it.
+        ExportError: TensorFlow is missing, the features do not fit the network, or TensorFlow cannot convert it.
     """
     features = _checked(model, representative)
     chosen = features[spread(len(features), examples)]
@@ -118,10 +115,6 @@ def convert(
 def convert_float(model: Any, *, outputs: Sequence[str] | None = None) -> Converted:
     """The same network in float32, to compare with.
 
-    Args:
-        model: a built Keras 3 network with one input.
-        outputs: as `convert`.
-
     Raises:
         ExportError: TensorFlow is missing or cannot convert it.
     """
@@ -129,11 +122,7 @@ def convert_float(model: Any, *, outputs: Sequence[str] | None = None) -> Conver
 
 
 def describe(content: bytes, quantisation: Mapping[str, Any]) -> Converted:
-    """A TFLite file, and what it says of its inputs and outputs.
-
-    Args:
-        content: the file.
-        quantisation: how it was made.
+    """A TFLite file with its inputs and outputs, and with how it was quantised.
 
     Raises:
         ExportError: ai-edge-litert is missing, or the file does not name its inputs and outputs.
@@ -239,11 +228,7 @@ def _named(model: Any, features: Any, outputs: Sequence[str] | None) -> dict[str
 
 
 def open_interpreter(content: bytes, *, keep_all: bool = False) -> Any:
-    """The file in the device's runtime, its operations as they were written.
-
-    Args:
-        content: the file.
-        keep_all: whether what lies between input and output can be read after a pass.
+    """The file in the device's runtime, without delegates; `keep_all` keeps inner tensors readable after a pass.
 
     Raises:
         ExportError: ai-edge-litert is missing.
@@ -265,11 +250,7 @@ def open_interpreter(content: bytes, *, keep_all: bool = False) -> Any:
 
 
 def _check_whole(content: bytes) -> None:
-    """Nothing is left that calculates in floating point.
-
-    Raises:
-        ExportError: something is.
-    """
+    """Refuse a file that still calculates in floating point."""
     kinds = {
         detail["name"]: np.dtype(detail["dtype"]).name for detail in open_interpreter(content).get_tensor_details()
     }

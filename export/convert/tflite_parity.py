@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from export.convert.other_python import probe
 from export.convert.tflite import Converted, Tensor, as_steps
 from export.errors import ExportError
 from export.evaluation.metrics import f1
+from export.markdown import table
 
 Predict = Callable[[FloatArray], FloatArray]
 """(n, ...) features to (n, outputs) scores in [0, 1]."""
@@ -90,7 +91,7 @@ class Parity:
             ("mean difference in score", "", f"{self.mean:.4f}"),
             ("equal decisions", "", f"{self.decided_alike:.2%} of {self.examples}"),
         )
-        return _table(("", "float32", "int8"), rows)
+        return table(("", "float32", "int8"), rows)
 
 
 def compare(
@@ -107,9 +108,9 @@ def compare(
 
     Args:
         float_predict: the network's scores, of all the features at once.
-        int8: what was made of it.
+        int8: the network, converted.
         score: its output with the scores.
-        features: (n, ...) real ones, best those that its ranges were not measured on.
+        features: (n, ...) real ones, best others than those that its ranges were measured on.
         decide: from scores to decisions.
         truth: (n,) where it is music; None if nobody knows.
         float32: the network as a float32 TFLite file with the same outputs, for its size and speed.
@@ -138,11 +139,11 @@ def compare(
     )
 
 
-def latency_ms(runtime: Runtime, features: FloatArray, passes: int = LATENCY_PASSES) -> float:
+def latency_ms(runtime: Runtime, features: FloatArray) -> float:
     """The median of single passes, after one that does not count."""
     runtime.run(features[:1])
     durations_s = []
-    for index in range(passes):
+    for index in range(LATENCY_PASSES):
         row = features[index % len(features)][None]
         began = time.perf_counter()
         runtime.run(row)
@@ -184,7 +185,7 @@ class RuntimeParity:
             (f"within {WANTED_STEPS} steps", "", f"{self.within:.2%}"),
             ("equal decisions", "", f"{self.decided_alike:.2%} of {self.examples}"),
         )
-        return _table(("", *self.runtimes), rows)
+        return table(("", *self.runtimes), rows)
 
 
 def compare_runtimes(
@@ -194,7 +195,7 @@ def compare_runtimes(
     decide: Decide,
     pythons: tuple[Path, Path],
 ) -> RuntimeParity:
-    """Run the file in the TFLite runtime of two Pythons.
+    """Run the file in the TFLite runtimes of two Pythons.
 
     Args:
         int8: the file.
@@ -204,8 +205,9 @@ def compare_runtimes(
         pythons: two interpreters, each with numpy and a TFLite runtime.
 
     Raises:
-        ExportError: a Python cannot run it; or the runtimes differ by more than `WANTED_STEPS` in the mean, which
-            is no rounding: the file holds an operation that one of them gets wrong.
+        ExportError: a Python cannot run it; or the runtimes differ by more than `WANTED_STEPS` in the mean. That
+            is no
+            rounding: the file holds an operation that one of them gets wrong.
     """
     (given,) = int8.inputs.values()
     steps = as_steps(features, scale=given.scale, zero_point=given.zero_point)
@@ -244,8 +246,3 @@ def _answers(python: Path, folder: Path) -> dict[str, Any]:
 
 def _cell(value: float | None, factor: float, form: str) -> str:
     return "" if value is None or math.isnan(value) else form.format(value * factor)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

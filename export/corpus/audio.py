@@ -17,7 +17,7 @@ Pcm = npt.NDArray[np.int16]
 _FRAME = SAMPLE_RATE // 100
 """Level is judged in frames of 10 ms."""
 _MARGIN = SAMPLE_RATE // 20
-"""50 ms stay before and after what is loud enough: an attack and a decay lie under the threshold."""
+"""50 ms: attacks and decays lie under the threshold."""
 
 
 def find_ffmpeg() -> str:
@@ -38,7 +38,7 @@ def decode(path: Path, *, ffmpeg: str, limit_s: float) -> Pcm | None:
     Args:
         path: any file that ffmpeg reads.
         ffmpeg: the program.
-        limit_s: no more than the first so many seconds.
+        limit_s: only this much from the beginning.
 
     Returns:
         The samples; None if ffmpeg cannot decode the file.
@@ -57,7 +57,7 @@ def decode(path: Path, *, ffmpeg: str, limit_s: float) -> Pcm | None:
 
 
 def trim(samples: Pcm, threshold_dbfs: float) -> Pcm:
-    """Cut off the quiet ends, up to a margin of 50 ms; nothing is left of a file that is quiet throughout.
+    """Cut off the quiet ends, except for a margin of 50 ms. A file that is quiet throughout becomes empty.
 
     Args:
         samples: (n,) at 16 kHz; less than 50 ms is returned as it is.

@@ -7,6 +7,7 @@ what is done to the sound must never tell which it is.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.signal
 
 from device.sound import SAMPLE_RATE, FloatArray
@@ -64,13 +65,14 @@ def impulse_response(
 
 
 def noise(generator: np.random.Generator, kind: str, samples: int) -> FloatArray:
-    """Synthetic room noise of unit RMS.
+    """(samples,) float32 of synthetic room noise, unit RMS.
 
     Args:
-        generator: where chance comes from.
+        generator: fixes the noise.
         kind: one of `NOISES`: pink and brown (1/f and 1/f^2 in power), white, mains hum with harmonics, or a fan
-            (pink noise that breathes, with the tone of its blades).
-        samples: how long, at 16 kHz.
+            (pink
+            noise that swells and fades, with the tone of the blades).
+        samples: length at 16 kHz.
     """
     if kind == "hum":
         result = _hum(generator, samples)
@@ -106,17 +108,22 @@ def at_level(samples: FloatArray, level_dbfs: float) -> FloatArray:
     return samples * np.float32(10 ** (level_dbfs / 20) / rms) if rms > 0 else samples
 
 
+def to_16_bit(samples: FloatArray) -> npt.NDArray[np.int16]:
+    """What a 16-bit converter makes of it: clipped and quantised."""
+    return np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
+
+
 def record(samples: FloatArray) -> FloatArray:
-    """What a 16-bit converter makes of it: clipped and quantised, (n,) float32 in [-1, 1]."""
-    return (np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768) / 32768).astype(np.float32)
+    """The same as (n,) float32 in [-1, 1]."""
+    return to_16_bit(samples).astype(np.float32) / np.float32(32768)
 
 
 def in_a_room(samples: FloatArray, generator: np.random.Generator, room: Room = ROOM) -> FloatArray:
-    """The same sound as a cheap microphone somewhere in a room records it.
+    """The sound as a cheap microphone somewhere in a room records it; the generator draws room, noise and level.
 
     Args:
         samples: (n,) float32, 16 kHz mono.
-        generator: decides on room, capsule, noise and level.
+        generator: fixes all choices.
         room: the ranges to draw from.
 
     Returns:

@@ -1,8 +1,8 @@
 """From the recipe to a corpus folder: audio files, manifest.csv and checksums.
 
-A package is done once `state/NAME.json` stands; it is written last, and every file appears under its name
-only when it is whole. So a build can be stopped at any time and started again, and does only what is
-left. A changed rule or setting makes its packages count as not done.
+A package is done once there is `state/NAME.json`, which is written last. Every file appears under its name only
+when it is whole. So a build can be stopped at any time, and the next one does only what is left. A package whose
+rules or settings have changed counts as not done.
 """
 
 import csv
@@ -11,7 +11,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,16 +21,16 @@ from export.corpus.dataset import COLUMNS, MANIFEST
 from export.corpus.integrity import write_checksums
 from export.corpus.packages import Download, Downloader, check_sha256, sha256_of, unpack
 from export.corpus.recipe import LABELS, Package, Recipe, Settings
-from export.corpus.writing import Row, Writer
+from export.corpus.writing import ManifestRow, Writer
 from export.errors import CorpusError
 from export.whole_file import whole_file
 
 _GIVE_UP_AFTER = 3
-"""So many failures before the first success mean that there is no network, not that packages are gone."""
+"""This many failures before the first success mean that there is no network."""
 _FLAC_SHARE = 0.65
 """FLAC's size as a share of PCM's; only for the estimate of disk space."""
 _UNPACKED_SHARE = 2.0
-"""What a package's audio takes, archive and decoded wave files included, as a multiple of the .deb."""
+"""Space for a package while it is built (archives and files in it), as a multiple of the .deb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Built:
     recipe: str
     """Hash of the package's entry and the settings that it was built with."""
     version: str
-    rows: list[Row]
+    rows: list[ManifestRow]
     """Rows of the manifest, in its columns' order."""
     files: dict[str, str]
     """Audio file names, relative to the corpus, and their SHA-256."""
@@ -64,7 +64,7 @@ class Space:
     """In the work folder, at most, while it runs."""
 
 
-Report = Callable[[Package, Built | CorpusError], None]
+OnOutcome = Callable[[Package, Built | CorpusError], None]
 """Called after each package, from the thread that called `Builder.build`."""
 
 
@@ -107,7 +107,7 @@ class Builder:
         self._writer = Writer(settings=recipe.settings, out=out, ffmpeg=find_ffmpeg(), check_stop=self._check_stop)
 
     def pending(self, only: Sequence[str] = ()) -> tuple[Package, ...]:
-        """The packages still to be built, the largest first, so that none is left over at the end.
+        """The packages still to be built, the largest first: a large one at the end would keep one process busy.
 
         Args:
             only: names to choose from; empty: the whole recipe.
@@ -131,12 +131,8 @@ class Builder:
             peak=unpacked + (download if self._keep else sum(largest)),
         )
 
-    def build(self, packages: Sequence[Package], report: Report) -> None:
+    def build(self, packages: Sequence[Package], report: OnOutcome) -> None:
         """Build packages, then write the manifest and checksums of everything that is done.
-
-        Args:
-            packages: see `pending`.
-            report: hears of each package.
 
         Raises:
             CorpusError: some packages failed; what succeeded stays.
@@ -151,11 +147,11 @@ class Builder:
                     # One at a time, so that giving up does not wait for those that fail meanwhile.
                     future = wait(running, return_when=FIRST_COMPLETED).done.pop()
                     package = running.pop(future)
-                    outcome = _outcome(future)
-                    if isinstance(outcome, CorpusError):
-                        failed[package.name] = outcome
-                    else:
+                    try:
+                        outcome: Built | CorpusError = future.result()
                         succeeded += 1
+                    except CorpusError as error:
+                        outcome = failed[package.name] = error
                     report(package, outcome)
             finally:
                 self._stop.set()
@@ -169,7 +165,7 @@ class Builder:
             )
 
     def _done(self, package: Package) -> Built | None:
-        """The package's state, if it was built with this recipe and its files are there."""
+        """The package's state, if this recipe built it and its files are there."""
         try:
             table = json.loads((self._out / "state" / f"{package.name}.json").read_text(encoding="utf-8"))
             built = Built(**table)
@@ -227,7 +223,7 @@ class Builder:
             raise _StoppedError
 
     def _write_manifest(self) -> None:
-        """Write down everything that is done, of this run and earlier ones."""
+        """Write manifest and checksums of everything that is done, by this run or earlier ones."""
         done = [built for package in self._recipe.packages if (built := self._done(package))]
         if not done:
             return
@@ -258,14 +254,6 @@ def check_space(space: Space, out: Path, work: Path) -> None:
                 f"{folder}: {free / 1e9:.1f} GB free and about {need / 1e9:.1f} GB needed; free some, "
                 "or choose other places with --out and --work"
             )
-
-
-def _outcome(future: Future[Built]) -> Built | CorpusError:
-    """A package's result; anything but a failure of the package itself goes on up."""
-    try:
-        return future.result()
-    except CorpusError as error:
-        return error
 
 
 def _fingerprint(package: Package, settings: Settings) -> str:

@@ -29,11 +29,12 @@ def through(samples: FloatArray, codec: Codec, *, compression: float = 0.9) -> F
     Args:
         samples: (n,) float32, 16 kHz mono.
         codec: G.711 mu-law or A-law at 8 kHz, or one of libsndfile's.
-        compression: 0 to 1, the smallest file last, for those of libsndfile; at 16 kHz, 0.9 is about 18 kbit/s for
-            MP3 and 7 to 40 kbit/s for the others.
+        compression: of libsndfile's, from 0 (largest file) to 1 (smallest); at 16 kHz, 0.9 is about 18 kbit/s for
+            MP3 and
+            7 to 40 kbit/s for the others.
 
     Returns:
-        (n,) float32, aligned with what went in.
+        (n,) float32, aligned with the input.
     """
     if codec in ("mu-law", "a-law"):
         narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, _TELEPHONE_RATE), -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""A built corpus: `find_corpus`, then `load_corpus`; a user's own audio: `folders`, `from_manifest`.
+"""Finding and loading a corpus: `find_corpus`, then `load_corpus`.
 
 A corpus folder holds
 
@@ -20,24 +20,11 @@ from export.corpus.streams import AUDIO_SUFFIXES, Clip, Corpus, Stream, assemble
 from export.corpus.userdata import FOLDERS, folders, from_manifest
 from export.errors import CorpusError
 
-__all__ = [
-    "MANIFEST",
-    "Clip",
-    "Corpus",
-    "Stream",
-    "cache_directory",
-    "find_corpus",
-    "folders",
-    "from_manifest",
-    "load_corpus",
-    "prepared_directory",
-]
-
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "label", "category", "package", "start", "duration", "source_path")
 
 _SLACK_S = 0.1
-"""A clip may pass the end of its file by so much: Opus pads and trims at its frame size of 20 ms."""
+"""A clip may pass the end of its file by this: Opus pads and trims at its frame size of 20 ms."""
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -55,7 +42,7 @@ def find_corpus(
         prepared: the last place to look; None is `prepared_directory`.
 
     Raises:
-        CorpusError: there is no corpus; a place that was named and has none is never passed over in silence.
+        CorpusError: there is no corpus, or none where one was named.
     """
     how = "`oido-export corpus build` makes one"
     named = (
@@ -83,9 +70,8 @@ def features_directory(chosen: Path | None) -> Path:
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the corpus is built unless told otherwise: oido/corpus in the user's cache."""
-    home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-    base = environment.get("XDG_CACHE_HOME")
-    return (Path(base) if base else home / ".cache") / "oido" / "corpus"
+    home = environment.get("HOME") or Path.home()
+    return Path(environment.get("XDG_CACHE_HOME") or Path(home, ".cache")) / "oido" / "corpus"
 
 
 def prepared_directory() -> Path:
@@ -94,11 +80,12 @@ def prepared_directory() -> Path:
 
 
 def load_corpus(root: Path) -> Corpus:
-    """Read a built or prepared corpus, its ambience recordings included; or a user's own audio.
+    """Read a corpus: built or prepared, with its ambience recordings, or a user's own.
 
     Args:
-        root: the folder that holds manifest.csv; of a user's own, one with a column `path` (`from_manifest`), or
-            folders music and no_music (`folders`).
+        root: the folder with manifest.csv. A user's own has a column `path` there (`from_manifest`), or the
+            folders music
+            and no_music (`folders`).
 
     Raises:
         CorpusError: a row is wrong, a package is not in the splits, or an audio file is missing or too short.
@@ -138,7 +125,7 @@ def load_corpus(root: Path) -> Corpus:
 
 
 def _has_folders(root: Path) -> bool:
-    """Whether a user began with one of the two folders; `folders` says what else it takes."""
+    """Whether there is one of the two folders of a user's own corpus; `folders` checks the rest."""
     return any((root / folder).is_dir() for folder in FOLDERS)
 
 
@@ -167,7 +154,7 @@ def _inside(root: Path, file: str) -> Path:
 
 
 def _check_layout(path: Path, clips: Sequence[Clip]) -> None:
-    """Refuse clips that overlap or pass the end of their file: the labels would lie beside the sound."""
+    """Refuse clips that overlap or pass the end of their file: their labels would be wrong."""
     rounding_s = 0.001
     for before, after in itertools.pairwise(clips):
         if after.start_s < before.start_s + before.duration_s - rounding_s:

@@ -1,4 +1,4 @@
-"""Pieces of the corpus's streams: all the speech of one stream, all its other sounds, and stretches of these."""
+"""Parts of streams by kind of sound (`Material`: all the speech of one, for example) and stretches of these."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ _FRAME_SAMPLES = SAMPLE_RATE // 10
 _ACTIVE_DB = 30.0
 
 _TOUCHING_S = 0.001
-"""Clips that are no further apart lie end to end: the manifest rounds to a tenth of that."""
+"""Clips that are no further apart count as end to end: the manifest rounds to a tenth of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,9 @@ class Material:
         return sum(duration_s for _, duration_s in self.spans)
 
     def read(self, start_s: float, samples: int) -> FloatArray:
-        """So many samples from a place on; after the end it goes on from the beginning.
+        """(samples,) float32 from a place on; after the end it goes on from the beginning.
 
-        Args:
-            start_s: from the start of the material.
-            samples: how many, at 16 kHz.
-
-        Returns:
-            (samples,) float32; silence where the file ends before its last clip should.
+        There is silence where the file ends before its last clip should.
 
         Raises:
             CorpusError: the file cannot be read.
@@ -93,7 +88,7 @@ class Excerpt:
 
 
 def materials(streams: Iterable[Stream], wanted: Callable[[Clip], bool] = lambda _clip: True) -> list[Material]:
-    """What each stream holds of the clips that are wanted; streams without any are left out."""
+    """The wanted clips of each stream; streams without any are left out."""
     found = []
     for stream in streams:
         spans: list[tuple[float, float]] = []
@@ -123,15 +118,15 @@ def is_speech(clip: Clip) -> bool:
 def draw(
     generator: np.random.Generator, choice: Sequence[Material], samples: int, *, left_s: float = 0.0
 ) -> Excerpt:
-    """A stretch that begins anywhere in the materials, each second of them as likely as any other.
+    """A stretch of the materials; it begins at each second of them with the same chance.
 
-    It does not leave its material, so that one voice goes on; where that is short, it comes again.
+    It stays in one material, so that one voice goes on; a short one is repeated.
 
     Args:
         generator: decides.
         choice: at least one, each longer than `left_s`.
         samples: how long the stretch is.
-        left_s: nothing begins in so many seconds at the end of each material.
+        left_s: no stretch begins in these last seconds of a material.
     """
     lengths_s = [material.duration_s - left_s for material in choice]
     ends_s = np.cumsum(lengths_s)
@@ -144,11 +139,10 @@ def draw(
 def active_rms(samples: FloatArray) -> float:
     """RMS of the active parts: tenths of a second no more than 30 dB below the loudest of them.
 
-    Pauses between words and bars do not count, so that a ratio of two sounds is that of what is heard of each.
-    The idea is that of the active speech level of ITU-T P.56, whose threshold adapts to the noise.
+    Pauses between words and bars do not count. The idea is that of the active speech level of ITU-T P.56.
 
     Returns:
-        0 for silence. What is shorter than a tenth of a second counts whole.
+        0 for silence. A sound shorter than a tenth of a second counts whole.
     """
     power = np.square(samples, dtype=np.float64)
     whole = power.size // _FRAME_SAMPLES

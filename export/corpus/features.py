@@ -1,7 +1,7 @@
-"""The corpus as feature vectors: every stream, as it is and as a room, a level or noise would change it.
+"""The corpus as feature vectors: every stream as it is, at another level with noise, and in a room.
 
-The features are the device's own (`device.hearing.statistics`), pushed patch by patch as the device does it, so
-that every row is an answer that the device would have to give, those at the start of a recording included.
+The features are the device's own (`device.hearing.statistics`), computed patch by patch as on the device: every
+row is an answer that the device would have to give, also at the start of a recording.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ Variant = Literal["clean", "level", "room"]
 VARIANTS: tuple[Variant, ...] = ("clean", "level", "room")
 
 SECTION_S = 48.0
-"""A stream is cut into sections; each gets a room, a level and a noise of its own."""
+"""Streams are cut into sections; each has its own room, level and noise."""
 
 SEED = 20_261_123
 
 REPEATS = 2
-"""How many different levels and rooms each section is put through."""
+"""Levels and rooms of each section."""
 
 
 class Sound(Protocol):
@@ -62,12 +62,12 @@ class Sound(Protocol):
 
 
 def name_of(sound: Sound) -> str:
-    """By which a file is called that keeps something of a sound; those of a corpus have names of their own."""
+    """The name of a sound in file names."""
     return sound.name if isinstance(sound, Stream) else plain_name(sound.package, sound.label)
 
 
 def key_of(sound: Sound) -> str:
-    """By which its rooms, levels and noises are drawn."""
+    """The seed of its rooms, levels and noises."""
     return sound.key if isinstance(sound, Stream) else f"{sound.package}/{sound.label}"
 
 
@@ -108,7 +108,7 @@ def sections(samples: FloatArray) -> Iterator[FloatArray]:
 
 
 def vary(samples: FloatArray, variant: Variant, generator: np.random.Generator) -> FloatArray:
-    """The section as a variant has it: untouched; at another level with some noise; in a room."""
+    """The section in a variant: as it is; at another level with some noise; or in a room."""
     if variant == "clean":
         return record(samples)
     if variant == "room":
@@ -122,15 +122,9 @@ def vary(samples: FloatArray, variant: Variant, generator: np.random.Generator) 
 def versions(
     sound: Sound, section: FloatArray, number: int, variant: Variant, *, seed: int = SEED, repeats: int = REPEATS
 ) -> Iterator[FloatArray]:
-    """A section of a sound in one variant: once clean, otherwise at so many levels or in so many rooms.
+    """A section of a sound in one variant: once clean, otherwise in `repeats` levels or rooms.
 
-    Args:
-        sound: whose section it is.
-        section: (n,) float32.
-        number: of the section, from 0.
-        variant: what to make of it.
-        seed: with `key_of` the sound, the number and the variant, fixes every random choice.
-        repeats: how many different rooms and levels.
+    The seed, `key_of` the sound, the number of the section (from 0) and the variant fix every random choice.
     """
     key = zlib.crc32(key_of(sound).encode())
     for repeat in range(1 if variant == "clean" else repeats):
@@ -139,13 +133,7 @@ def versions(
 
 
 def extract(sound: Sound, *, seed: int = SEED, repeats: int = REPEATS) -> Rows:
-    """All rows of one stream.
-
-    Args:
-        sound: the stream.
-        seed: of the rooms, levels and noises.
-        repeats: how many different rooms and levels each section is put through.
-    """
+    """All rows of one stream; each section has `repeats` rooms and levels, which the seed fixes."""
     samples = sound.read()
     features: list[FloatArray] = []
     names: list[Variant] = []
@@ -169,15 +157,15 @@ def extract(sound: Sound, *, seed: int = SEED, repeats: int = REPEATS) -> Rows:
 def extract_all(
     sounds: Iterable[Sound], cache: Path, *, version: str, seed: int = SEED, jobs: int = 2, repeats: int = REPEATS
 ) -> Rows:
-    """All rows of all streams; each stream is computed once and kept, so an interrupted run goes on where it was.
+    """All rows of all streams. Each stream is computed once and kept, so an interrupted run goes on where it was.
 
     Args:
         sounds: the corpus.
         cache: folder for the rows, one file a stream.
-        version: the corpus's version: other data, other cache.
+        version: of the corpus: other data have another cache.
         seed: of the rooms, levels and noises of training and validation; those of the test split never change.
         jobs: processes.
-        repeats: rooms and levels for each section.
+        repeats: rooms and levels of each section.
 
     Raises:
         ExportError: two streams have one name.
@@ -198,7 +186,7 @@ def extract_all(
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """A short known sound: what becomes of it tells one version of the code from another."""
+    """A short known sound: its features tell one version of the code from another."""
 
     package: str = "probe"
     label: str = "music"

@@ -15,7 +15,7 @@ CHECKSUMS = "checksums.sha256"
 
 @contextmanager
 def sole_use(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process while the block runs; the kernel lets go even after kill -9.
+    """Lock a folder for this process while the block runs; the kernel unlocks it even after kill -9.
 
     Raises:
         CorpusError: another process is at work in it.
@@ -32,12 +32,7 @@ def sole_use(folder: Path) -> Iterator[None]:
 
 
 def write_checksums(root: Path, sums: Mapping[str, str]) -> None:
-    """Write checksums.sha256, which `sha256sum -c` reads too.
-
-    Args:
-        root: the corpus.
-        sums: SHA-256, hex, by file name relative to the corpus.
-    """
+    """Write checksums.sha256 as sha256sum does, from hex digests by file name relative to the corpus."""
     with whole_file(root / CHECKSUMS) as part:
         part.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="utf-8")
 

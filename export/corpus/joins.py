@@ -1,6 +1,6 @@
-"""Clean joins: something else, then at one sample music, then at one sample something else again.
+"""Joins at one sample each: something else, then music, then something else again.
 
-They tell how late a device notices a start and a stop. Everything is drawn by seed, from one split alone.
+They show how late a device notices a start and a stop. A seed fixes them, and all of a join is of one split.
 """
 
 import zlib
@@ -20,7 +20,7 @@ BEFORE_S = (10.0, 20.0)
 """No music before the start, drawn uniformly: the start falls anywhere between two answers."""
 
 MUSIC_S = (20.0, 30.0)
-"""Longer than any model looks back and any minimum duration."""
+"""Longer than any model looks back, and than any minimum duration."""
 
 AFTER_S = 25.0
 
@@ -28,10 +28,10 @@ LEVEL_DBFS = -20.0
 """RMS of the active parts of each piece; peaks are clipped as `record` does."""
 
 NEAR_SILENCE_DBFS = -50.0
-"""Music that begins below it has not begun: no ear could tell where the join is."""
+"""Below this nobody could hear where the music begins."""
 
 LONGEST_LEAD_S = 0.3
-"""A join whose music begins with more near-silence than that is skipped."""
+"""A join whose music begins with more near-silence is skipped."""
 
 _FRAME_SAMPLES = SAMPLE_RATE // 100
 _TRIES = 20
@@ -72,24 +72,19 @@ class Plan:
 
     joins: tuple[Join, ...]
     skipped: int
-    """Pieces of music that were drawn and left out, because they begin with near-silence."""
+    """Pieces of music that were drawn and left out because they begin with near-silence."""
 
 
 def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
-    """Draw joins.
+    """Draw `count` joins of a split; the seed fixes them.
 
-    Music: any package as likely as any other, any place in it that leaves room for the piece, within one stream.
-    No music: speech, ambience or effects as likely as each other, any second of these as likely as any other.
-
-    Args:
-        corpus: whose streams.
-        split: all of a join comes from it.
-        count: how many joins.
-        seed: of everything that is drawn.
+    Music: every package has the same chance, and so has every place in it that leaves room for the piece.
+    No music: speech, ambience and effects have the same chance, and so has every second of these.
 
     Raises:
-        ExportError: the split lacks music that is long enough, or anything else; or nearly all music in it begins
-            with near-silence wherever one cuts.
+        ExportError: the split lacks music that is long enough, or anything else; or nearly all its music begins
+            with
+            near-silence wherever it is cut.
         CorpusError: a file of the corpus cannot be read.
     """
     streams = corpus.select(split=split)
@@ -99,9 +94,7 @@ def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
         if each.duration_s > MUSIC_S[1]
     )
     others = [stream for stream in streams if stream.label == "no_music"]
-    kinds = [
-        kind for kind in (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect)) if kind
-    ]
+    kinds = list(filter(None, (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect))))
     if not music or not kinds:
         lacking = "anything without music" if music else f"music of at least {MUSIC_S[1]:.0f} s"
         raise ExportError(f"the split {split!r} of {corpus.root} lacks {lacking} to join; build the corpus again")
@@ -134,11 +127,7 @@ def _draw(
     package = music[int(generator.integers(len(music)))]
     long_s = generator.uniform(*MUSIC_S)
     piece = draw(generator, package, round(long_s * SAMPLE_RATE), left_s=long_s)
-    return Join(
-        before=other(*BEFORE_S),
-        music=piece,
-        after=other(AFTER_S, AFTER_S),
-    )
+    return Join(before=other(*BEFORE_S), music=piece, after=other(AFTER_S, AFTER_S))
 
 
 def _is_ambience(clip: Clip) -> bool:

@@ -1,7 +1,7 @@
-"""Speech over music, and speech over noise: what a radio in a kitchen sounds like, and what it must be told from.
+"""Speech over music, as from a radio in a kitchen, and speech over noise, to be told from it.
 
-Both are made alike, of one split alone: speech at a level of its own, and something else 5 dB below to 10 dB above
-it. Where that is music the mixture is music, since music under speech is music. Everything is drawn by seed.
+Both are made in the same way, of one split: speech, and something else 5 dB below to 10 dB above it. Where that is
+music, the mixture counts as music. A seed fixes everything.
 """
 
 import zlib
@@ -84,14 +84,14 @@ def mixtures(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS)
     """Plan the mixtures of a split: each section of its music under speech, and as much speech over noise.
 
     Args:
-        corpus: whose streams; `mixed` ones, in which nobody knows what is heard when, take no part.
+        corpus: whose streams; `mixed` ones, in which the moments of music are unknown, take no part.
         split: all of a mixture comes from it.
-        seed: of everything that is drawn. One mixture's choices do not depend on how many others there are.
+        seed: fixes all choices. One mixture's choices do not depend on how many others there are.
         repeats: mixtures of each section of music.
 
     Returns:
-        First the music, then the noise, until there are as many seconds of it; the same speech may come again
-        with another noise. Nothing if the split lacks music or speech.
+        First the music, then as many seconds of noise; the same speech may come again with another noise. Nothing
+        if the split lacks music or speech.
     """
     streams = corpus.select(split=split)
     speech = materials((stream for stream in streams if stream.label == "no_music"), is_speech)
@@ -107,7 +107,7 @@ def mixtures(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS)
 
 
 def _sections(choice: Sequence[Material], repeats: int) -> Iterator[tuple[Excerpt, tuple[int, int, int]]]:
-    """Every section of the materials so often, with what tells it from all others."""
+    """Every section of the materials, `repeats` times each, with a unique key."""
     for material in choice:
         name = zlib.crc32(material.stream.key.encode())
         starts_s = np.arange(0.0, max(_SHORTEST_S, material.duration_s - _SHORTEST_S), SECTION_S)
@@ -132,7 +132,7 @@ def _over_music(section: Excerpt, speech: Sequence[Material], seed: tuple[int, .
 def _over_noises(
     speech: Sequence[Material], recorded: Sequence[Material], wanted: int, *, seed: int, split: str
 ) -> Iterator[Mixture]:
-    """Round after round through the speech, each in another order, until there are so many samples."""
+    """The speech again and again, each time in another order, until there are enough samples."""
     done = 0
     turn = 0
     while done < wanted:

@@ -1,4 +1,4 @@
-"""Names for the streams of a corpus, so that whatever is kept of one is never taken for another's."""
+"""Unique names for the streams of a corpus: files about one are never taken for another's."""
 
 import hashlib
 from collections import Counter
@@ -13,22 +13,19 @@ _DIGEST = 12
 _UNFIT = str.maketrans("/\0", "__")
 
 Source = tuple[str, str, str]
-"""A stream's package, label, and where it is within the package (empty: it is all that the package has of it)."""
+"""A stream's package, label, and place in the package (empty: the package has no other of the label)."""
 
 
 def plain_name(package: str, label: str) -> str:
-    """What a stream is called that is the only one of its package and label."""
+    """The name of a stream that is the only one of its package and label."""
     return f"{package}__{label}".translate(_UNFIT)
 
 
 def unique_names(sources: Sequence[Source]) -> list[str]:
-    """A name for each, by which a file can be called.
+    """A unique file name for each of the sources, no two of which are equal.
 
-    Where `plain_name` would call two alike, their places within the packages come behind it. Where that is not
-    enough either, or too long, a digest does.
-
-    Args:
-        sources: all streams of a corpus; no two of them are equal.
+    Where two would have the same `plain_name`, the place in the package follows it. Where the name is still not
+    unique, or too long, it ends in a digest.
     """
     names = [plain_name(package, label) for package, label, _ in sources]
     for longer in (_with_place, _with_digest):
@@ -42,13 +39,9 @@ def unique_names(sources: Sequence[Source]) -> list[str]:
 
 
 def refuse_alike(names: Iterable[str], *, lost: str) -> None:
-    """See to it that nothing is kept under the name of something else.
+    """Refuse two equal names of files; `lost` says in the error what would be lost.
 
-    A user's package can still be called as a sound that this program makes: `synthetic_hiss`.
-
-    Args:
-        names: by which files will be called.
-        lost: what would be, in the error.
+    A user's package can still have the name of a sound that this program makes: `synthetic_hiss`.
 
     Raises:
         ExportError: two are equal.
@@ -56,7 +49,7 @@ def refuse_alike(names: Iterable[str], *, lost: str) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise ExportError(
-                f"{count} streams are called {name}; call the package of one otherwise, or {lost} are lost"
+                f"{count} streams are called {name}, so {lost} would be lost; rename the package of one of them"
             )
 
 
@@ -66,7 +59,7 @@ def _with_place(source: Source) -> str:
 
 
 def _with_digest(source: Source) -> str:
-    """As much of the name as there is room for, and what no other source has."""
+    """As much of the name as fits, and a digest of the source."""
     digest = hashlib.sha256("\0".join(source).encode()).hexdigest()[:_DIGEST]
     room = LONGEST_BYTES - _DIGEST - 1
     return f"{_with_place(source).encode()[:room].decode(errors='ignore')}-{digest}"

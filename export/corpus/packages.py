@@ -1,4 +1,4 @@
-"""Getting at a package's files: `Downloader` is the seam, `AptDownloader` the real one, `unpack` the rest.
+"""Fetching a package (`Downloader`, `AptDownloader`) and taking files out of it (`unpack`).
 
 Nothing is installed and nothing of a package is run.
 """
@@ -28,7 +28,7 @@ class Download:
     path: Path
     """The .deb."""
     version: str
-    """Not the recipe's where the suite no longer has that one."""
+    """Differs from the recipe's where the suite no longer has that one."""
     sha256: str | None
     """What it must be according to the recipe or the package index, hex; None: unknown."""
 
@@ -40,7 +40,7 @@ class Downloader(Protocol):
         """Put the .deb into the folder.
 
         Raises:
-            CorpusError: it cannot be had; the message says what to do.
+            CorpusError: it cannot be fetched; the message says what to do.
         """
         ...
 
@@ -70,15 +70,7 @@ class AptDownloader:
         offered = self._offered(package)
         version = package.version if package.version in offered else next(iter(offered))
         # apt-get grumbles about its sandbox user on standard error even when all is well: only "E:" counts.
-        done = subprocess.run(  # noqa: S603 - arguments come from the recipe and the package index
-            [self._apt, "-o", "Acquire::Retries=3", "download", f"{package.name}={version}"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            process_group=0,
-        )
+        done = _run(self._apt, "-o", "Acquire::Retries=3", "download", f"{package.name}={version}", folder=folder)
         found = sorted(folder.glob(f"{package.name}_*.deb"))
         if done.returncode != 0 or not found:
             lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
@@ -89,14 +81,7 @@ class AptDownloader:
 
     def _offered(self, package: Package) -> dict[str, str | None]:
         """The versions that apt knows, the preferred one first, with their checksums."""
-        done = subprocess.run(  # noqa: S603 - the name comes from the recipe
-            [self._cache, "show", package.name],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            process_group=0,
-        )
+        done = _run(self._cache, "show", package.name)
         offered: dict[str, str | None] = {}
         for stanza in done.stdout.split("\n\n"):
             lines = [line for line in stanza.splitlines() if ": " in line and line[0] != " "]
@@ -109,6 +94,13 @@ class AptDownloader:
                 "(bookworm) with main enabled, which the recipe is made for"
             )
         return offered
+
+
+def _run(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    # In a process group of its own: Ctrl-C reaches only the builder, which stops between two packages.
+    return subprocess.run(  # noqa: S603 - arguments come from the recipe and the package index
+        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False, process_group=0
+    )
 
 
 def check_sha256(download: Download, name: str) -> None:
@@ -187,7 +179,7 @@ def _tar_of(deb: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 def _tar_files(stream: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """Plain files of a tar stream; links and devices are passed over, they never hold audio of their own."""
+    """Regular files of a tar stream; links and devices hold no audio of their own."""
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
             if member.isreg() and (data := tar.extractfile(member)) is not None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import soxr
 
 from device.sound import SAMPLE_RATE, FloatArray
+from export.corpus.augment import to_16_bit
 from export.corpus.features import Sound
 from export.corpus.streams import Stream
 from export.errors import ExportError
@@ -87,7 +88,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
     """Read everything into memory, 16 bit a sample: 115 MB an hour.
 
     Args:
-        streams: of one split; `mixed` ones are left out, since nobody knows what is heard when.
+        streams: of one split; `mixed` ones are left out, because their moments of music are unknown.
         extra: synthesised sounds, `espeak/...` or `synthetic/...`, all no music.
 
     Raises:
@@ -97,7 +98,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
     for stream in streams:
         if stream.is_mixed:
             continue
-        whole = _to_16_bit(stream.read())
+        whole = to_16_bit(stream.read())
         for clip in stream.clips:
             begin = round(clip.start_s * SAMPLE_RATE)
             gathered[_part(stream, clip.category)][stream.package].append(
@@ -105,7 +106,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
             )
     for sound in extra:
         part: Part = "speech" if sound.package.startswith("espeak/") else "synthetic"
-        gathered[part][sound.package].append(_to_16_bit(sound.read()))
+        gathered[part][sound.package].append(to_16_bit(sound.read()))
     found = {
         part: Pool(part, [Track(package, np.concatenate(pieces)) for package, pieces in sorted(packages.items())])
         for part, packages in gathered.items()
@@ -122,7 +123,3 @@ def _part(stream: Stream, category: str) -> Part:
     if category == "speech":
         return "speech"
     return "ambience" if stream.is_ambience or category == "ambience" else "effects"
-
-
-def _to_16_bit(samples: FloatArray) -> npt.NDArray[np.int16]:
-    return np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)

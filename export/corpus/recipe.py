@@ -151,10 +151,7 @@ class Recipe:
 
 
 def load_recipe(path: Path | None = None) -> Recipe:
-    """Read a recipe and check it whole.
-
-    Args:
-        path: a recipe file; None reads the project's own.
+    """Read a recipe (None: the project's own) and check all of it.
 
     Raises:
         CorpusError: the file cannot be read or is wrong; the message names the package and the field.
@@ -189,10 +186,7 @@ def load_recipe(path: Path | None = None) -> Recipe:
 
 
 def load_splits(path: Path | None = None) -> dict[str, Split]:
-    """Which split each package belongs to.
-
-    Args:
-        path: a CSV with the columns package,split; None reads the project's own.
+    """The split of each package, from a CSV with the columns package,split; None reads the project's own.
 
     Raises:
         CorpusError: the file cannot be read, a split is unknown or a package is listed twice.

@@ -1,10 +1,10 @@
-"""Labelled audio: a `Corpus` of `Stream`s of `Clip`s, however it was come by."""
+"""Labelled audio, wherever it comes from: a `Corpus` of `Stream`s of `Clip`s."""
 
 import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +39,7 @@ class Stream:
     """Audio of one label from one source package, in one file; `assemble` names it."""
 
     package: str
-    """The source: what is split apart as a whole."""
+    """The source: all of it lies in one split."""
     label: Label
     split: Split
     path: Path
@@ -48,7 +48,7 @@ class Stream:
     place: str = ""
     """Its file's path within the package, where that has several files of the label; otherwise empty."""
     name: str = ""
-    """Another for every stream of a corpus; a file can be called so. PACKAGE__LABEL wherever that will do."""
+    """Unique in a corpus, and fit for a file name: PACKAGE__LABEL where that is enough."""
 
     def __post_init__(self) -> None:  # noqa: D105 - fills `name`
         if not self.name:
@@ -56,7 +56,7 @@ class Stream:
 
     @property
     def key(self) -> str:
-        """What rooms, levels and mixtures of it are drawn by: another for every stream of a corpus."""
+        """Seeds its rooms, levels and mixtures; unique in a corpus."""
         return "/".join((self.package, self.label, self.place) if self.place else (self.package, self.label))
 
     @property
@@ -66,7 +66,7 @@ class Stream:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether speech or ambience lies over the music; leave these out where clean examples are wanted."""
+        """Whether speech or ambience lies over the music; clean examples leave these out."""
         return self.label == "mixed"
 
     @property
@@ -79,17 +79,8 @@ class Stream:
         """The clips' total length in seconds."""
         return sum(clip.duration_s for clip in self.clips)
 
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """The kinds of sound in it, sorted."""
-        return tuple(sorted({clip.category for clip in self.clips}))
-
     def read(self, start_s: float = 0.0, duration_s: float | None = None) -> FloatArray:
-        """Decode the audio, or a part of it; reading a part costs no more than the part.
-
-        Args:
-            start_s: where to begin, seconds from the start of the file.
-            duration_s: how much to read; None reads to the end.
+        """Decode the audio or a part of it; a duration of None reads to the end.
 
         Returns:
             (n,) float32 in [-1, 1], mono, 16 kHz; shorter than asked for where the file ends.
@@ -120,35 +111,21 @@ class Corpus:
     streams: tuple[Stream, ...]
     """Sorted by package and label; each has a name of its own."""
     version: str
-    """Names the data: 12 hex digits of a SHA-256 over the recipe, the splits and every clip. The same data
-    has the same version wherever it lies. It goes into the models' sidecars as the training data version."""
-    packages: frozenset[str] = field(init=False)
-    """Every source package in it."""
+    """12 hex digits of a SHA-256 over the recipe, the splits and every clip: the same data have the same version
+    wherever they lie. Sidecars state it as the version of the training data."""
 
-    def __post_init__(self) -> None:  # noqa: D105 - fills `packages`
-        object.__setattr__(self, "packages", frozenset(stream.package for stream in self.streams))
+    @property
+    def packages(self) -> frozenset[str]:
+        """Every source package in it."""
+        return frozenset(stream.package for stream in self.streams)
 
-    def select(
-        self, *, split: Split | None = None, label: Label | None = None, ambience: bool = True
-    ) -> tuple[Stream, ...]:
-        """The streams of a split and label (None: any), with or without the extra ambience recordings."""
-        return tuple(
-            stream
-            for stream in self.streams
-            if split in (None, stream.split)
-            and label in (None, stream.label)
-            and (ambience or not stream.is_ambience)
-        )
+    def select(self, *, split: Split, label: Label | None = None) -> tuple[Stream, ...]:
+        """The streams of a split and a label; None is any."""
+        return tuple(each for each in self.streams if each.split == split and label in (None, each.label))
 
 
 def assemble(root: Path, streams: Iterable[Stream], *, salt: str = "") -> Corpus:
-    """Put streams in order and name the whole.
-
-    Args:
-        root: what the corpus is called in messages.
-        streams: in any order; the place of each tells it from others of its package and label.
-        salt: what the version depends on besides the streams, for example the recipe's digest.
-    """
+    """Sort streams, name them and compute the version, which depends on `salt` too."""
     ordered = sorted(streams, key=lambda stream: (stream.package, stream.label, stream.path.name, stream.place))
     digest = hashlib.sha256(salt.encode())
     for stream in ordered:
@@ -160,7 +137,7 @@ def assemble(root: Path, streams: Iterable[Stream], *, salt: str = "") -> Corpus
 
 
 def _named(streams: Sequence[Stream]) -> tuple[Stream, ...]:
-    """Each with a name of its own, and with its place only where that says something."""
+    """Each with a unique name, and with its place only where its package has several files of the label."""
     together = Counter((stream.package, stream.label) for stream in streams)
     sources = [
         (each.package, each.label, each.place if together[each.package, each.label] > 1 else "")

@@ -1,10 +1,10 @@
 """A user's own recordings as a `Corpus`: two folders, or a CSV that lists files.
 
-What comes from one source (an album, a radio station, a room) belongs in one package, of as many files as it
-has, each of them a stream: a package is never split, so that a model is tested on sources it has not heard.
-Without a given split each package falls into train (60 %), validation (20 %) or test (20 %) by a hash of the
-seed and its name, so that it stays where it is when files or packages are added. Where that leaves a split
-without music or without no music, the package whose hash is nearest is moved there.
+All files of one source (an album, a radio station, a room) form one package; each file is a stream. A package is
+never split, so that a model is tested on sources that it has not heard. Without a given split, a hash of the seed
+and the package's name decides between train (60 %), validation (20 %) and test (20 %), so that packages stay where
+they are when others are added. If a split would have no music, or nothing else, the package with the nearest hash
+moves.
 """
 
 import hashlib
@@ -13,15 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from export.corpus.recipe import LABELS, SPLITS, Label, Split
-from export.corpus.streams import (
-    AUDIO_SUFFIXES,
-    Clip,
-    Corpus,
-    Stream,
-    assemble,
-    audio_length_s,
-    read_rows,
-)
+from export.corpus.streams import AUDIO_SUFFIXES, Clip, Corpus, Stream, assemble, audio_length_s, read_rows
 from export.errors import CorpusError
 
 _UPPER_BOUNDS: dict[Split, float] = {"train": 0.6, "validation": 0.8, "test": 1.0}
@@ -34,18 +26,15 @@ Found = tuple[Path, Label, str, str]
 
 
 def folders(root: Path, *, seed: int = 0) -> Corpus:
-    """Read `root/music/` and `root/no_music/`.
+    """Read `root/music/` and `root/no_music/`; another seed splits otherwise.
 
-    A file directly in them is its own source package; files in a sub-folder, at any depth, are one package;
-    sub-folders of the same name under music and no_music are the same package.
-
-    Args:
-        root: the folder with the two folders.
-        seed: another seed splits otherwise.
+    A file directly in them is a package of its own. All files in a sub-folder, at any depth, are one package.
+    Sub-folders of the same name under music and no_music are the same package.
 
     Raises:
         CorpusError: a folder is missing or empty, a file cannot be read, its name is not UTF-8, or there are too
-            few packages.
+            few
+            packages.
     """
     found: list[Found] = []
     for label in FOLDERS:
@@ -72,13 +61,11 @@ def folders(root: Path, *, seed: int = 0) -> Corpus:
 
 
 def from_manifest(path: Path, *, seed: int = 0) -> Corpus:
-    """Read a CSV with the columns path,label and, if wanted, package and split.
+    """Read a CSV with the columns path,label and, if wanted, package and split; another seed splits otherwise.
 
-    Args:
-        path: the CSV; audio paths in it are relative to its folder or absolute. label is music, no_music
-            or mixed; package is the source, of as many rows as it has, and where it is empty or missing each file
-            is its own; split is train, validation or test, and once the column is there every row needs one.
-        seed: another seed splits otherwise.
+    path is relative to the CSV's folder, or absolute. label is music, no_music or mixed. package names the source;
+    where it is empty or missing, each file is a package. split is train, validation or test; if there is such a
+    column, every row needs one.
 
     Raises:
         CorpusError: a row is wrong or there twice, a package lies in two splits, or there are too few packages.
@@ -112,7 +99,7 @@ def from_manifest(path: Path, *, seed: int = 0) -> Corpus:
 def split_packages(
     labels: Mapping[str, frozenset[Label]], *, seed: int = 0, where: str = "the data"
 ) -> dict[str, Split]:
-    """Choose each package's split; the module docstring says how.
+    """Choose each package's split, as the module docstring says.
 
     Args:
         labels: the labels that each package holds; mixed counts as music.
@@ -156,7 +143,7 @@ def _fraction(text: str) -> float:
 
 
 def _labels_of(found: list[Found]) -> dict[str, frozenset[Label]]:
-    """The labels of each package; mixed counts as music, which it is."""
+    """The labels of each package; mixed counts as music."""
     labels: dict[str, set[Label]] = defaultdict(set)
     for _, label, package, _ in found:
         labels[package].add("music" if label == "mixed" else label)
@@ -173,5 +160,5 @@ def _corpus(root: Path, found: list[Found], splits: Mapping[str, Split]) -> Corp
 
 
 def _inside(root: Path, path: Path) -> str:
-    """The path from a folder on, or all of it where it leads elsewhere."""
+    """The path relative to a folder; all of it where it lies elsewhere."""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)

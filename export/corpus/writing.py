@@ -17,7 +17,7 @@ from export.corpus.packages import sha256_of
 from export.corpus.recipe import LABELS, Label, Package, Settings, Verdict
 from export.whole_file import whole_file
 
-Row = list[str | float]
+ManifestRow = list[str | float]
 """file, label, category, package, start, duration, source_path: `export.corpus.dataset.COLUMNS`."""
 
 
@@ -25,7 +25,7 @@ Row = list[str | float]
 class Written:
     """What a package gave."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ManifestRow] = field(default_factory=list)
     """Rows of the manifest."""
     files: dict[str, str] = field(default_factory=dict)
     """Audio file names, relative to the corpus, and their SHA-256."""
@@ -62,7 +62,7 @@ class Writer:
             (self.out / name).unlink(missing_ok=True)
             if not paths:
                 continue
-            rows: list[Row] = []
+            rows: list[ManifestRow] = []
             with whole_file(self.out / name) as part:
                 categories = {path: kinds[path][1] for path in paths}
                 for category, start_s, duration_s, path in self._clips(

@@ -2,17 +2,15 @@
 
 | module | what it gives | weights |
 |---|---|---|
-| `base` | `Extractor`, the protocol of all of them; how a sound is cut into patches | |
-| `weights` | where published weights are to be had, and whether a file is what was published | |
-| `layered_h5` | weights files that old Keras wrote | |
-| `yamnet` | 1024 values, YAMNet behind our exact front end | Google's, Apache-2.0 |
-| `yamnet_weights`, `yamnet_network` | from Google's file to a Keras network | |
-| `yamnet_int8` | the same, scaled so that int8 does not ruin it | |
+| `base`, `feature` | `Extractor`, and `Feature`, its description before it is opened | |
+| `cepstral` | the sixty statistics of `logistic` | none |
+| `ours` | the embedder in the device's runtime | ours |
 | `vggish` | 128 values, VGGish behind our exact front end | Google's, Apache-2.0 |
 | `openl3`, `openl3_spectrogram` | 512 values, OpenL3 (music, 256 mel bands) | CC BY 4.0 |
-| `windows` | stretches of the corpus to measure on | |
-| `levels` | how well YAMNet hears at each level, as published and behind our front end | |
-| `quantisation` | what int8 takes from YAMNet | |
+| `weights` | published files: where to get them, checksums, how Keras once laid them out | |
+| `segments`, `store` | ten patches in a row; those of the whole corpus, kept in files | |
+| `windows` | single patches of the corpus, to measure on | |
 
-Weights are the user's to fetch: none of them is ever part of this repository.
+YAMNet has a room of its own, `export.yamnet`. Published weights are the user's to fetch: none is ever part of this
+repository.
 """

@@ -39,8 +39,8 @@ class Extractor(Protocol):
             samples: (n,) float32 in [-1, 1], 16 kHz mono.
 
         Returns:
-            (patches, size) float32. Patch k covers samples 15,360 k to 15,360 k + 15,600; what is left at the end
-            is dropped, and a sound shorter than one patch is heard as if silence followed.
+            (patches, size) float32. Patch k covers samples 15,360 k to 15,360 k + 15,600. What is left at the end
+            is dropped; a sound shorter than one patch is padded with silence.
         """
         ...
 
@@ -57,14 +57,9 @@ def whole_patches(samples: FloatArray) -> FloatArray:
 
 
 def log_mel_patches(samples: FloatArray, *, log_offset: float = LOG_MEL.log_offset) -> FloatArray:
-    """The patches of a sound as YAMNet and VGGish read them, from the device's own front end.
+    """(patches, 96, 64) float32 log-mel of a sound, (n,), from the device's own front end.
 
-    Args:
-        samples: (n,) float32 in [-1, 1], 16 kHz mono.
-        log_offset: 0.001 for YAMNet, 0.01 for VGGish.
-
-    Returns:
-        (patches, 96, 64) float32.
+    The offset of the logarithm is 0.001 for YAMNet and 0.01 for VGGish.
     """
     whole = whole_patches(samples)
     front_end = FrontEnd()

@@ -13,7 +13,7 @@ others, on other sound, which is what transfer learning means."""
 
 
 class Feature(Protocol):
-    """A description of an extractor, small enough to be sent to another process; equal ones are one."""
+    """A description of an extractor, small enough to be sent to another process, and hashable."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 from device.hearing.patch_cutter import PATCH_SAMPLES
 from device.sound import SAMPLE_RATE, FloatArray
 from export.embeddings.base import in_batches, patch_count
-from export.embeddings.layered_h5 import Layers, read_layers
 from export.embeddings.openl3_spectrogram import (
     BANDS,
     FRAMES,
@@ -24,7 +23,7 @@ from export.embeddings.openl3_spectrogram import (
     DecibelSpectrogram,
     upsampled,
 )
-from export.embeddings.weights import Published, checksum
+from export.embeddings.weights import Layers, Published, checksum, read_layers
 from export.errors import ExportError
 from export.frameworks import tensorflow
 
@@ -53,11 +52,7 @@ _BATCH = 8
 
 
 def build(filters: Sequence[int] = FILTERS) -> Any:
-    """The network: spectrograms (n, 256, 199) to embeddings (n, 512); its weights are still random.
-
-    Args:
-        filters: of each block.
-    """
+    """The network, blocks of these widths: (n, 256, 199) spectrograms to (n, 512) embeddings; random weights."""
     import keras  # noqa: PLC0415 - seconds to import
 
     layers = keras.layers
@@ -77,15 +72,12 @@ def build(filters: Sequence[int] = FILTERS) -> Any:
 
 
 def load(model: Any, layers: Layers, path: Path) -> None:
-    """Give the network published weights, layer by layer in order: their names were numbered by chance.
+    """Give the network published weights, layer by layer in order: the names in the file were numbered by chance.
 
-    Args:
-        model: what `build` made.
-        layers: of the file; a spectrogram's kernels, which releases before 0.4 have too, are left out.
-        path: for messages.
+    The kernels of a spectrogram, which releases before 0.4 have too, are left out.
 
     Raises:
-        ExportError: they are another network's.
+        ExportError: they are another network's; the sentence names the file, `path`.
     """
     published = [list(arrays.values()) for name, arrays in layers.items() if "spectrogram" not in name]
     wanted = [layer for layer in model.layers if layer.weights]
@@ -97,13 +89,9 @@ def load(model: Any, layers: Layers, path: Path) -> None:
 
 
 def seconds(samples: FloatArray) -> Iterator[FloatArray]:
-    """One second at 48 kHz for each patch, from where the patch begins: it reaches 25 ms further than the patch.
+    """For each patch of a sound at 16 kHz, (48,000,) from its beginning: one second at 48 kHz.
 
-    Args:
-        samples: (n,) at 16 kHz; silence follows its end.
-
-    Yields:
-        (48,000,) float32.
+    That reaches 25 ms further than the patch; silence follows the end of the sound.
     """
     patches = patch_count(samples.size)
     wanted = (patches - 1) * PATCH_SAMPLES + SAMPLE_RATE
@@ -114,12 +102,10 @@ def seconds(samples: FloatArray) -> Iterator[FloatArray]:
 
 
 class OpenL3Extractor:
-    """OpenL3's music embedding.
-
-    TensorFlow is imported with the first sound.
+    """OpenL3's music embedding. TensorFlow is imported with the first sound.
 
     Args:
-        path: `openl3_audio_mel256_music.h5`, as it is published or unpacked.
+        path: `openl3_audio_mel256_music.h5`, packed or not.
         filters: of the network's blocks.
 
     Raises:

@@ -12,10 +12,7 @@ _CODE = 1
 
 
 class OursExtractor:
-    """The `embedder` behind the device's front end.
-
-    Args:
-        reference: its name, or the path of its sidecar.
+    """The `embedder`, by name or path of its sidecar, behind the device's front end.
 
     Raises:
         ModelError: it cannot be loaded.

@@ -57,17 +57,10 @@ class Segments(Columns):
 
 
 def cut(embeddings: FloatArray, samples: int) -> FloatArray:
-    """The patches of a section as segments.
+    """(patches, size) embeddings of a section of so many samples -> (segments, 10, size).
 
-    A segment is the ten patches up to its end; where there are fewer, those that are there are repeated, oldest
-    first, as the device does.
-
-    Args:
-        embeddings: (patches, size) of the section, at least one.
-        samples: its length.
-
-    Returns:
-        (segments, 10, size).
+    A segment is the ten patches up to its end. Where there are fewer, they are repeated, oldest first, as on the
+    device.
     """
     found = []
     for end in segment_ends(samples):

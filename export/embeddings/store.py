@@ -44,10 +44,6 @@ class Store:
     def fill(self, features: Sequence[Feature], takes: Sequence[Take]) -> None:
         """Compute what is not there yet; a take is made once for all extractors, which is half of the work.
 
-        Args:
-            features: extractors.
-            takes: at least one, the longest first.
-
         Raises:
             ExportError: there are no takes, or two have one name.
             OidoError: an extractor cannot be used, or the corpus cannot be read.
@@ -74,11 +70,7 @@ class Store:
         )
 
     def segments(self, feature: Feature, takes: Sequence[Take]) -> Segments:
-        """All segments of takes, in the order of the takes' names; computed first where they are not there.
-
-        Args:
-            feature: whose embeddings.
-            takes: at least one.
+        """All segments of takes, in the order of the takes' names; `fill` computes those that are missing.
 
         Raises:
             OidoError: as `fill`.

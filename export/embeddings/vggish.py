@@ -6,7 +6,7 @@ the last layer has no activation, and the whitening of vggish_postprocess.py is 
 """
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,7 @@ import numpy as np
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.sound import FloatArray
 from export.embeddings.base import in_batches, log_mel_patches
-from export.embeddings.layered_h5 import read_layers
-from export.embeddings.weights import Published, checksum
+from export.embeddings.weights import Published, checksum, read_layers
 from export.errors import ExportError
 from export.frameworks import tensorflow
 
@@ -72,33 +71,32 @@ Weights = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 def read(path: Path, widths: Widths = WIDTHS) -> Weights:
-    """Read the published checkpoint, or what was made of it.
+    """Read the published checkpoint, or a conversion of it.
 
     Args:
         path: `.ckpt`, TensorFlow's; `.npz` with the same names (`vggish/conv3/conv3_1/weights`, `.../biases`); or
-            `.h5`, Keras layers of the same names.
+            `.h5`,
+            Keras layers of the same names.
         widths: what it must hold.
 
     Raises:
         ExportError: it cannot be read, or holds another network.
     """
-    readers: dict[str, Callable[[Path], Callable[[str], tuple[Any, Any]]]] = {
-        ".ckpt": _of_checkpoint,
-        ".npz": _of_archive,
-        ".h5": _of_layers,
-    }
+    readers = {".ckpt": _of_checkpoint, ".npz": _of_archive, ".h5": _of_layers}
     if path.suffix not in readers:
         raise ExportError(f"{path}: VGGish's weights are in a file that ends in .ckpt, .npz or .h5")
-    layer = readers[path.suffix](path)
-    found: dict[str, tuple[FloatArray, FloatArray]] = {}
-    for name, shape in widths.shapes().items():
-        kernel, bias = (np.asarray(array, np.float32) for array in layer(name))
+    shapes = widths.shapes()
+    try:
+        found = readers[path.suffix](path, list(shapes))
+    except KeyError as error:
+        raise ExportError(f"{path}: lacks {error}, so it is not VGGish") from error
+    for name, shape in shapes.items():
+        kernel, bias = found[name]
         if (kernel.shape, bias.shape) != (shape, shape[-1:]):
             raise ExportError(
                 f"{path}: its layer {name} has a kernel of shape {kernel.shape} instead of {shape}, so it is not "
                 f"VGGish; download {PUBLISHED[0]}"
             )
-        found[name] = (kernel, bias)
     return found
 
 
@@ -156,12 +154,10 @@ class Whitening:
 
 
 class VggishExtractor:
-    """VGGish's embedding layer.
-
-    TensorFlow is imported with the first sound.
+    """VGGish's embedding layer. TensorFlow is imported with the first sound.
 
     Args:
-        path: Google's `vggish_model.ckpt`, or what was made of it; see `read`.
+        path: Google's `vggish_model.ckpt`, or a conversion of it; see `read`.
         whitening: `vggish_pca_params.npz`; None leaves the embeddings as the network gives them.
         widths: of the network.
 
@@ -199,65 +195,48 @@ class VggishExtractor:
         return build(self._weights, self._widths)
 
 
-def _variable(name: str) -> str:
-    """`conv3_1` -> `vggish/conv3/conv3_1`, as the checkpoint has it."""
-    group, _, number = name.partition("_")
-    return f"vggish/{group}/{name}" if number else f"vggish/{name}"
-
-
-def _of_checkpoint(path: Path) -> Callable[[str], tuple[Any, Any]]:
+def _of_checkpoint(path: Path, layers: Sequence[str]) -> Weights:
     tf = tensorflow("VGGish")
-    failures = (tf.errors.OpError, ValueError, KeyError, RuntimeError)
-
-    def damaged(error: Exception) -> ExportError:
-        said = str(error).splitlines()[0]
-        return ExportError(f"{path}: not VGGish's checkpoint, or damaged ({said}); download {PUBLISHED[0]}")
-
     try:
         reader = tf.train.load_checkpoint(str(path))
-    except failures as error:
-        raise damaged(error) from error
-
-    def layer(name: str) -> tuple[Any, Any]:
-        try:
-            return tuple(reader.get_tensor(f"{_variable(name)}/{part}") for part in ("weights", "biases"))
-        except failures as error:
-            raise damaged(error) from error
-
-    return layer
+        return _pairs(reader.get_tensor, layers)
+    except (tf.errors.OpError, ValueError, KeyError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise ExportError(
+            f"{path}: not VGGish's checkpoint, or damaged ({said}); download {PUBLISHED[0]}"
+        ) from error
 
 
-def _of_archive(path: Path) -> Callable[[str], tuple[Any, Any]]:
-    arrays = _archive(path, PUBLISHED[0])
+def _of_archive(path: Path, layers: Sequence[str]) -> Weights:
+    return _pairs(_archive(path, PUBLISHED[0]).__getitem__, layers)
 
-    def layer(name: str) -> tuple[Any, Any]:
-        try:
-            return arrays[f"{_variable(name)}/weights"], arrays[f"{_variable(name)}/biases"]
-        except KeyError as error:
-            raise ExportError(f"{path}: has no array {error}, so it is not VGGish's") from error
 
-    return layer
+def _of_layers(path: Path, layers: Sequence[str]) -> Weights:
+    # Conversions call their layers conv3_1, conv3/conv3_1 or vggish_fc1/fc1_1.
+    stored = {
+        name.rpartition("/")[2].removeprefix("vggish_"): arrays for name, arrays in read_layers(path).items()
+    }
+    return {
+        name: (stored[name]["kernel"].astype(np.float32), stored[name]["bias"].astype(np.float32))
+        for name in layers
+    }
+
+
+def _pairs(read_array: Callable[[str], Any], layers: Sequence[str]) -> Weights:
+    """Kernels and biases by the names of the checkpoint: `vggish/conv3/conv3_1/weights`, `vggish/fc2/biases`."""
+    found = {}
+    for layer in layers:
+        group, _, number = layer.partition("_")
+        scope = f"vggish/{group}/{layer}" if number else f"vggish/{layer}"
+        kernel, bias = (np.asarray(read_array(f"{scope}/{part}"), np.float32) for part in ("weights", "biases"))
+        found[layer] = (kernel, bias)
+    return found
 
 
 def _archive(path: Path, published: Published) -> dict[str, np.ndarray]:
     try:
         # Opened here: what is no archive, NumPy would leave open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return dict(stored)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ExportError(f"{path}: not a NumPy archive ({error}); download {published}") from error
-
-
-def _of_layers(path: Path) -> Callable[[str], tuple[Any, Any]]:
-    # Conversions call their layers conv3_1, conv3/conv3_1 or vggish_fc1/fc1_1.
-    layers = {
-        name.rpartition("/")[2].removeprefix("vggish_"): arrays for name, arrays in read_layers(path).items()
-    }
-
-    def layer(name: str) -> tuple[Any, Any]:
-        try:
-            return layers[name]["kernel"], layers[name]["bias"]
-        except KeyError as error:
-            raise ExportError(f"{path}: has no layer {name} with a kernel and a bias: not VGGish's") from error
-
-    return layer

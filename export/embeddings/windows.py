@@ -1,4 +1,4 @@
-"""Windows of the corpus, drawn at random: what extractors are measured on, and int8 its ranges."""
+"""Windows of the corpus, drawn at random: to measure extractors and the ranges for int8 on."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy.typing as npt
 from device.hearing.patch_cutter import FIRST_PATCH_SAMPLES
 from device.sound import FloatArray
 from export.corpus.augment import at_level, record
-from export.corpus.dataset import Corpus
 from export.corpus.excerpts import Material, active_rms, by_package, draw, materials
 from export.corpus.features import SEED
 from export.corpus.recipe import Split
+from export.corpus.streams import Corpus
 from export.embeddings.base import log_mel_patches
 from export.errors import ExportError
 
 SILENT_DBFS = -60.0
-"""A window whose loud parts are below that as recorded has nothing to bring to a level; another is drawn."""
+"""A window whose loud parts lie below this is silent; another one is drawn instead."""
 
 HEARD_DBFS = (-50.0, -8.0)
 """Levels that a device hears, as the variant `level` of the features has them."""
@@ -54,13 +54,13 @@ def patches_of(windows: Iterable[FloatArray]) -> FloatArray:
 
 
 def sample(corpus: Corpus, *, split: Split, count: int, seed: int = SEED) -> Windows:
-    """Windows of a split, as many with music as without, music and no music in turn; `mixed` streams are left out.
+    """Windows of a split, music and no music in turn; `mixed` streams are left out.
 
     Args:
         corpus: where from.
-        split: which packages; every one gives about as many as any other of its label.
+        split: which packages; each gives about as many windows as any other of its label.
         count: windows of each label.
-        seed: the same seed draws the same windows.
+        seed: fixes the windows.
 
     Raises:
         ExportError: the split has none of a label, or nothing but silence in a package.

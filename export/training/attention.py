@@ -1,7 +1,7 @@
 """`oido-export train attention`: the network over a segment, from the embeddings that the device will give it.
 
-It learns from the int8 embedder's output, through the device's own runtime: what quantisation does to an embedding
-is something to get used to, not a surprise.
+It learns from the int8 embedder's output in the device's own runtime, so that it knows what quantisation does to
+an embedding.
 """
 
 import argparse
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.models.inputs import HOP_FRAMES
@@ -47,7 +46,7 @@ Embed = Callable[[FloatArray], FloatArray]
 def segments(
     examples: Examples, embed: Embed, *, seed: int, passes: int = PASSES
 ) -> tuple[FloatArray, FloatArray]:
-    """Every scene as a sequence of embeddings, and what the network is to say of it.
+    """Every scene as a sequence of embeddings, with its target.
 
     Args:
         examples: scenes of one split.
@@ -56,11 +55,13 @@ def segments(
         passes: 1 leaves all sound as it is.
 
     Returns:
-        (n, 10, 128) and (n,) targets in [0, 1]: how much of the segment is music. Scenes of which nobody can tell
-        are left out.
+        (n, 10, 128) and (n,) targets in [0, 1]: how much of the segment is music. Scenes of which too little is
+        known are left out.
     """
     generator = np.random.default_rng(seed)
-    share, known = _music(examples)
+    share = examples.music[:, :: PATCH_FRAMES // HOP_FRAMES]  # (n, 10) how much of each patch is music
+    known = np.flatnonzero(np.isnan(share).sum(axis=1) <= SEGMENT_PATCHES // 3)
+    share = share[known]
     features = np.empty((passes, len(known), SEGMENT_PATCHES, EMBEDDING), np.float32)
     targets = np.empty((passes, len(known)), np.float32)
     with Progress(total=passes * len(known) // 500 + 1, unit="500 scenes") as progress:
@@ -82,13 +83,6 @@ def segments(
     sure = ~np.isnan(flat)
     wanted = np.clip((flat[sure] - _FLAT) / (_FULL - _FLAT), 0.0, 1.0)
     return features.reshape(-1, SEGMENT_PATCHES, EMBEDDING)[sure], wanted.astype(np.float32)
-
-
-def _music(examples: Examples) -> tuple[FloatArray, npt.NDArray[np.intp]]:
-    """(n, 10) how much of each patch is music, and which scenes are known well enough."""
-    share = examples.music[:, :: PATCH_FRAMES // HOP_FRAMES]
-    known = np.flatnonzero(np.isnan(share).sum(axis=1) <= SEGMENT_PATCHES // 3)
-    return share[known], known
 
 
 def _mean(share: FloatArray) -> np.float32:
@@ -114,7 +108,7 @@ def train(
         folder: where it is saved after every epoch.
         epochs: how many.
         seed: of weights, order and dropout.
-        data: version of the features: others, other training.
+        data: version of the features: others need another training.
 
     Raises:
         ExportError: the folder holds a training with other settings.
@@ -153,11 +147,7 @@ def train(
 
 
 class Best:
-    """The weights with the smallest loss so far, in a file.
-
-    Args:
-        path: of the file, .npz.
-    """
+    """The weights with the smallest loss so far, in an .npz file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

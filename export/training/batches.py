@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from export.training.scenes import FRAMES, LABELLED
 from export.training.shards import Examples
 
 _JITTER_FRAMES = 8
-"""A patch may begin so much beside the place its labels are for."""
+"""A patch may begin this far from the place of its labels."""
 
 _FLAT, _FULL = 0.2, 0.6
 """A patch with less music than the first is none, one with more than the second is all music."""
@@ -34,7 +34,7 @@ class Augmentation:
 
 
 class Batch(NamedTuple):
-    """What a step of training sees. A weight of 0 means that nobody knows."""
+    """What a step of training sees. A weight of 0 means that the label is unknown."""
 
     patches: FloatArray
     """(n, 96, 64) log-mel."""
@@ -54,40 +54,32 @@ def target(part: FloatArray) -> tuple[FloatArray, FloatArray]:
     return ramp.astype(np.float32), known.astype(np.float32)
 
 
+@dataclass
 class BatchMaker:
     """Cuts batches from scenes; the seed and the number of a batch fix it."""
 
-    def __init__(
-        self,
-        examples: Examples,
-        *,
-        size: int,
-        seed: int,
-        teacher_share: float = 0.15,
-        augmentation: Augmentation | None = None,
-    ) -> None:
-        self._examples = examples
-        self._size = size
-        self._seed = seed
-        self._teacher_share = teacher_share
-        self._how = augmentation or Augmentation()
+    examples: Examples
+    size: int
+    seed: int
+    teacher_share: float = 0.15
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def make(self, number: int) -> Batch:
         """The batch of that number."""
-        generator = np.random.default_rng([self._seed, number])
-        examples = self._examples
-        scene = generator.integers(0, len(examples), self._size)
-        place = generator.integers(0, LABELLED, self._size)
-        jitter = generator.integers(-_JITTER_FRAMES, _JITTER_FRAMES + 1, self._size)
+        generator = np.random.default_rng([self.seed, number])
+        examples = self.examples
+        scene = generator.integers(0, len(examples), self.size)
+        place = generator.integers(0, LABELLED, self.size)
+        jitter = generator.integers(-_JITTER_FRAMES, _JITTER_FRAMES + 1, self.size)
         start = np.clip(place * HOP_FRAMES + jitter, 0, FRAMES - PATCH_FRAMES)
         mel = examples.mel[scene[:, None], start[:, None] + np.arange(PATCH_FRAMES)].astype(np.float32)
-        mel *= factors(generator, self._size, self._how)
+        mel *= factors(generator, self.size, self.augmentation)
         self._mask(mel, generator)
         taught: FloatArray = examples.teacher[scene, place].astype(np.float32) / np.float32(255)
         music, music_weight = target(examples.music[scene, place])
         speech, speech_weight = target(examples.speech[scene, place])
         # A little of the teacher's opinion: it knows which pieces hardly sound like music.
-        music += self._teacher_share * (taught[:, MUSIC_CLASS] - music)
+        music += self.teacher_share * (taught[:, MUSIC_CLASS] - music)
         return Batch(
             patches=np.log(mel + np.float32(LOG_MEL.log_offset)),
             music=music[:, None],
@@ -98,18 +90,10 @@ class BatchMaker:
         )
 
     def ahead(self, first: int, last: int, *, depth: int = 4) -> Generator[Batch, None, None]:
-        """Batches first to last - 1, made in a thread while the training is busy.
+        """Batches first to last - 1, made in a thread while the training is busy; at most `depth` of them wait.
 
-        Args:
-            first: number of the first batch.
-            last: one more than the number of the last.
-            depth: so many batches may wait.
-
-        Yields:
-            One batch after the other. Closing the generator stops the thread and waits for it.
-
-        Raises:
-            Exception: whatever making a batch raised, where that batch would have come.
+        Closing the generator stops the thread and waits for it. An error is raised where its batch would have
+        come.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
             waiting = deque(pool.submit(self.make, number) for number in range(first, min(first + depth, last)))
@@ -124,10 +108,10 @@ class BatchMaker:
 
     def _mask(self, mel: FloatArray, generator: np.random.Generator) -> None:
         """Silence up to ten bands or twelve frames of some patches."""
-        for i in np.flatnonzero(generator.random(len(mel)) < self._how.masked):
+        for i in np.flatnonzero(generator.random(len(mel)) < self.augmentation.masked):
             band = int(generator.integers(0, LOG_MEL.mel_bands - 10))
             mel[i, :, band : band + int(generator.integers(1, 11))] = 0.0
-        for i in np.flatnonzero(generator.random(len(mel)) < self._how.masked):
+        for i in np.flatnonzero(generator.random(len(mel)) < self.augmentation.masked):
             frame = int(generator.integers(0, PATCH_FRAMES - 12))
             mel[i, frame : frame + int(generator.integers(1, 13))] = 0.0
 

@@ -1,4 +1,4 @@
-"""How a network is trained here: a seeded course of steps that can be stopped at any time and gone on with."""
+"""A seeded course of training steps, which can be stopped at any time and continued."""
 
 import json
 import math
@@ -23,7 +23,7 @@ class Course:
     warm_up: int = 300
     """Steps."""
     average: float = 0.998
-    """The weights that are kept are a moving average with this momentum: less noise than the last step's."""
+    """Momentum of the moving average of the weights, which is kept: it has less noise than the last step."""
     weight_decay: float = 1e-4
     save_every: int = 500
     """Steps."""
@@ -42,7 +42,7 @@ class Record:
 
     Args:
         folder: of this course alone; made where it is missing.
-        settings: whatever must be the same to go on; as JSON has it.
+        settings: whatever must be the same to go on, ready for JSON.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:

@@ -28,11 +28,11 @@ from export.training.shards import Examples
 from export.whole_file import write_arrays, write_json
 
 TEACHER_CLASSES_PER_NAT = 25.0
-"""The 521 cross-entropies are summed and divided by this: about as much pull as the label of music."""
+"""The sum of the 521 cross-entropies is divided by this, so that it counts about as much as the label of music."""
 
 SPEECH_SHARE = 0.3
 SMOOTHING = 0.02
-"""Labels stop so far from 0 and 1: some of them are wrong."""
+"""Labels end this far from 0 and 1, because some of them are wrong."""
 
 _Patches = tuple[FloatArray, np.ndarray, np.ndarray]
 """(n, 96, 64) log-mel, (n,) truth, (n,) kind of scene."""
@@ -65,16 +65,16 @@ def train_trunk(
     folder: Path,
     data: str,
 ) -> Any:
-    """Train one trunk to the end of the course; it may be interrupted, and goes on where it was saved last.
+    """Train one trunk (of that number, from 0) to the end of the course, or go on where it was saved last.
 
     Args:
         size: of the network.
-        trunk: which of its trunks, from 0.
+        trunk: which of its trunks.
         training: scenes to learn from.
         validation: scenes to check on.
         course: how long and how fast.
         folder: where everything is saved.
-        data: version of the scenes: others, other course.
+        data: version of the scenes: others need another course.
 
     Returns:
         The model, with averaged weights.
@@ -164,15 +164,10 @@ def _checked_patches(examples: Examples, every: int = 5) -> _Patches:
 
 
 def train(size: Size, *, training: Examples, validation: Examples, course: Course, folder: Path, data: str) -> Any:
-    """Train every trunk, one after the other, and join them; what was interrupted goes on where it was.
+    """Train every trunk, one after the other, and join them; an interrupted training goes on where it was.
 
-    Args:
-        size: of the network.
-        training: scenes to learn from.
-        validation: scenes to check on.
-        course: of the first trunk; each of the others has the next seed.
-        folder: trunk N is kept in `course-N`.
-        data: version of the scenes.
+    Each trunk has the seed after that of the one before, and the folder `course-N`. The other arguments are those
+    of `train_trunk`.
 
     Returns:
         The network as the device has it.

@@ -6,12 +6,11 @@ thresholds on validation. The test split is looked at once, at the end, for the 
 
 import argparse
 import re
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from export.estimators.logistic import STRENGTHS, cross_validate, fit, probabili
 from export.estimators.parity import largest_difference
 from export.evaluation.metrics import Report, package_weights, platt, report, thresholds
 from export.evaluation.results import COLUMNS, rounded
+from export.markdown import table
 
 PARITY = 1e-4
 """ONNX may differ from scikit-learn by so much in probability; both compute the same sum in other precisions."""
@@ -91,9 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
             raise ExportError(
                 f"the ONNX model differs from scikit-learn by {difference:.1e}, more than {PARITY:.0e}"
             )
-        found = _reports(model, rows, split="test", mode="balanced")
-    _print_reports(found, sys.stdout)
-    path = sidecar.write(arguments.out, metrics=_figures(found), **written)
+        found = _reports(model, rows)
+    lines = (
+        (variant, each.rows, each.packages, *(getattr(each, column) for column in COLUMNS))
+        for variant, each in found.items()
+    )
+    print("\n" + table(("variant", "rows", "packages", *COLUMNS), lines))  # 95 % intervals over packages
+    metrics = {variant: rounded(asdict(each)) for variant, each in found.items()}
+    path = sidecar.write(arguments.out, metrics=metrics, **written)
     print(f"wrote {path}")
     return 0
 
@@ -114,34 +119,20 @@ def _load_rows(arguments: argparse.Namespace) -> tuple[str, Rows]:
     return corpus.version, rows
 
 
-def _reports(model: Model, rows: Rows, *, split: str, mode: str) -> dict[str, Report]:
-    """Every variant of a split, music under speech left out, at the mode's threshold."""
+def _reports(model: Model, rows: Rows) -> dict[str, Report]:
+    """Every variant of the test split, without music under speech, at the balanced threshold."""
     found: dict[str, Report] = {}
     for variant in VARIANTS:
-        here = rows.where((rows.split == split) & (rows.variant == variant) & ~rows.mixed)
+        here = rows.where((rows.split == "test") & (rows.variant == variant) & ~rows.mixed)
         if not len(here.music):
-            raise ExportError(f"the corpus has nothing in split {split!r}")
+            raise ExportError("the corpus has nothing in split 'test'")
         found[variant] = report(
             here.music,
             model.probability(here.features),
             here.package,
-            threshold=model.sidecar.thresholds[mode],
+            threshold=model.sidecar.thresholds["balanced"],
         )
     return found
-
-
-def _print_reports(found: dict[str, Report], stream: TextIO) -> None:
-    """A Markdown table with 95 % intervals from a bootstrap over packages."""
-    print(f"\n| variant | rows | packages | {' | '.join(COLUMNS)} |", file=stream)
-    print("|---" * (3 + len(COLUMNS)) + "|", file=stream)
-    for variant, each in found.items():
-        cells = " | ".join(str(getattr(each, column)) for column in COLUMNS)
-        print(f"| {variant} | {each.rows} | {each.packages} | {cells} |", file=stream)
-
-
-def _figures(found: dict[str, Report]) -> dict[str, Any]:
-    """For a sidecar: figures with their intervals, rounded."""
-    return {variant: rounded(asdict(each)) for variant, each in found.items()}
 
 
 def _choose(training: Rows) -> float:

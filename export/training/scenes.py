@@ -62,7 +62,7 @@ _NOISE_CHANCE = 0.4
 _EQUALISER_CHANCE = 0.4
 
 _QUIET_DB = 35.0
-"""What is so far below the loud parts of its own piece counts as not audible."""
+"""Sound this far below the loud parts of its own piece counts as inaudible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,10 @@ class Stage:
         mix = _Mix.silent()
         match kind:
             case "music":
-                self._add(mix, generator, "music")
+                mix.add("music", *self._pools["music"].draw(generator, SAMPLES))
             case "other":
-                self._add(mix, generator, self._one_of(generator, _OTHERS))
+                part = self._one_of(generator, _OTHERS)
+                mix.add(part, *self._pools[part].draw(generator, SAMPLES))
             case "speech over music":
                 self._add_over(mix, generator, "music", "speech", _SPEECH_OVER_MUSIC_DB)
             case "noise over music":
@@ -148,14 +149,10 @@ class Stage:
     def _one_of(self, generator: np.random.Generator, parts: Mapping[Part, float]) -> Part:
         return _choose(generator, {part: chance for part, chance in parts.items() if part in self._pools})
 
-    def _add(self, mix: _Mix, generator: np.random.Generator, part: Part) -> None:
-        package, sound = self._pools[part].draw(generator, SAMPLES)
-        mix.add(part, package, sound)
-
     def _add_over(
         self, mix: _Mix, generator: np.random.Generator, first: Part, second: Part, ratio_db: tuple[float, float]
     ) -> None:
-        """Two at once, the first so much above the second."""
+        """Two at once, the first above the second by a ratio."""
         package, sound = self._pools[first].draw(generator, SAMPLES)
         mix.add(first, package, sound)
         other_package, other = self._pools[second].draw(generator, SAMPLES)
@@ -163,10 +160,8 @@ class Stage:
 
     def _join(self, mix: _Mix, generator: np.random.Generator) -> None:
         """Music after something else, or the reverse, at a random moment; perhaps in a noise that goes on."""
-        (music_package, music), other_part = (
-            self._pools["music"].draw(generator, SAMPLES),
-            self._one_of(generator, _OTHERS),
-        )
+        music_package, music = self._pools["music"].draw(generator, SAMPLES)
+        other_part = self._one_of(generator, _OTHERS)
         other_package, other = self._pools[other_part].draw(generator, SAMPLES)
         other = below(other, music, generator.uniform(-10.0, 10.0))
         at = int(generator.uniform(0.1, 0.9) * SAMPLES)
@@ -195,7 +190,7 @@ def loudness(sound: FloatArray) -> float:
 
 
 def below(sound: FloatArray, reference: FloatArray, ratio_db: float) -> FloatArray:
-    """The sound brought so many decibels below another, by the loudness of both; silence stays as it is."""
+    """The sound scaled to lie this far below another in loudness; silence stays as it is."""
     ours, theirs = loudness(sound), loudness(reference)
     if ours <= 0 or theirs <= 0:
         return sound
@@ -203,12 +198,7 @@ def below(sound: FloatArray, reference: FloatArray, ratio_db: float) -> FloatArr
 
 
 def as_recorded(clean: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """What a device somewhere gets of it: codec, microphone, noise or a room, and a level.
-
-    Args:
-        clean: (n,) float32, 16 kHz mono.
-        generator: decides on all of it.
-    """
+    """The sound, (n,), as a device records it: through a codec, a microphone, noise or a room, at a level."""
     sound: FloatArray = clean
     if generator.random() < _CODEC_CHANCE:
         codec = CODECS[int(generator.choice(len(CODECS), p=(0.3, 0.2, 0.25, 0.05, 0.2)))]

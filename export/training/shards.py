@@ -77,7 +77,7 @@ def make(
 
     Args:
         pools: reads the pools of one split; called only if there are scenes to make.
-        folder: of the shards; another one for another corpus.
+        folder: of the shards; another corpus needs another one.
         count: how many, at least 1; rounded up to whole shards.
         seed: of every choice.
         teacher: opens the teacher; called in every process.
@@ -135,12 +135,7 @@ class _Worker:
 
 
 def fingerprint(extra: Iterable[Sound] = ()) -> str:
-    """Changes with the code that makes scenes: other code, other shards.
-
-    Args:
-        extra: sounds that are not in the corpus, and so not in its version; some need a program that not
-            every machine has.
-    """
+    """Changes with the code that makes scenes, and with the sounds that are not in the corpus."""
     makers = (scenes, augment, codecs, pools_module, speech, synthetic, teacher_module)
     sources = b"".join(Path(inspect.getfile(maker)).read_bytes() for maker in makers)
     names = "\n".join(sound.package for sound in extra)

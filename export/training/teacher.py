@@ -21,9 +21,6 @@ Teacher = Callable[[FloatArray], npt.NDArray[np.float16]]
 def yamnet_teacher(path: Path) -> Teacher:
     """The official YAMNet TFLite, on one thread; a sound is brought to -20 dBFS first.
 
-    Args:
-        path: of yamnet.tflite.
-
     Raises:
         ExportError: the file is missing or is not YAMNet.
     """

@@ -21,7 +21,7 @@ _BATCH = 64
 class YamnetExtractor:
     """The mean activation of YAMNet's last layer, before its classes.
 
-    TensorFlow is imported with the first sound, so that a description can be sent to another process and cached
+    TensorFlow is imported with the first sound: a description can be sent to another process, and cached
     embeddings need no TensorFlow.
 
     Args:
@@ -50,39 +50,24 @@ class YamnetExtractor:
         """(n, 96, 64) log-mel patches, wherever they come from -> (n, 1024) embeddings."""
         return self._run(patches, "embedding")
 
-    def scores(self, samples: FloatArray) -> FloatArray:
-        """(n,) float32, 16 kHz mono -> (patches, 521) scores in [0, 1], one a class of AudioSet.
-
-        Raises:
-            ExportError: TensorFlow is not installed.
-        """
-        return self.patch_scores(log_mel_patches(samples))
-
     def patch_scores(self, patches: FloatArray) -> FloatArray:
         """(n, 96, 64) log-mel patches, wherever they come from -> (n, 521) scores."""
         return self._run(patches, "scores")
 
-    def deployable(self, representative: FloatArray, *, head: Head | None = None) -> Any:
-        """The network as a device has it, to be converted to int8: outputs `embedding` (1024) and `scores`.
+    def network(self, head: Head, *, representative: FloatArray | None = None) -> Any:
+        """The Keras network of batch 1 with a head: outputs `embedding` (1024) and `scores`.
 
         Args:
-            representative: (n, 96, 64) real features, both loud and quiet; convert it with the same.
-            head: what gives the scores from the embedding; None is Google's own, 521 classes.
+            head: what gives the scores from the embedding.
+            representative: (n, 96, 64) real features, both loud and quiet: the network is scaled for int8 on them,
+                and is to be converted with the same. None leaves it as it was published.
 
         Raises:
             ExportError: TensorFlow is not installed.
         """
         tensorflow("YAMNet as a Keras network")
-        return build(bounded(self._weights, representative), batch_size=1, head=head)
-
-    def rebuilt(self, *, head: Head | None = None) -> Any:
-        """The network as published, with another head or its own: what `deployable` is compared with.
-
-        Raises:
-            ExportError: TensorFlow is not installed.
-        """
-        tensorflow("YAMNet as a Keras network")
-        return build(self._weights, batch_size=1, head=head)
+        weights = self._weights if representative is None else bounded(self._weights, representative)
+        return build(weights, batch_size=1, head=head)
 
     @property
     def head(self) -> Head:

@@ -1,8 +1,8 @@
 """Our head on YAMNet: one weighted sum over a patch's 1024 values, and a sigmoid.
 
 It learns from the training packages in every variation: as they are, at other levels, in rooms, mixed with speech.
-Its columns are not brought to one size first: all of them share one int8 step on the device, so that a column that
-hardly moves there says hardly anything, and the penalty is to keep the head from listening to it.
+The columns are not standardised: on the device all of them share one int8 step, so a column that hardly moves
+carries hardly any information. The penalty keeps the head from relying on such columns.
 """
 
 import json
@@ -26,7 +26,7 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """L2, beside the mean loss of a patch: what is chosen from."""
 
 THINNED = 3
-"""While choosing, only every so manieth patch of a segment is learnt from: its neighbours say nearly the same."""
+"""While the penalty is chosen, only every n-th patch of a segment is used: its neighbours say nearly the same."""
 
 MOST_STEPS = 300
 
@@ -42,7 +42,7 @@ class Patches:
 
     @classmethod
     def of(cls, segments: Segments, *, every: int = 1) -> Self:
-        """Every patch of segments, or every so manieth of each; a segment's label is each of its patches'."""
+        """Every patch of segments, or every n-th; each has the label of its segment."""
         chosen = segments.sequences[:, ::every]
         count = chosen.shape[1]
         return cls(
@@ -74,12 +74,7 @@ class FittedHead:
 
 
 def fit(segments: Segments, *, seed: int, penalties: Sequence[float] = PENALTIES) -> FittedHead:
-    """Choose the penalty by leaving packages out, then learn from all patches.
-
-    Args:
-        segments: training rows, their sequences (n, 10, size).
-        seed: of the folds.
-        penalties: to choose from.
+    """Choose the penalty by leaving packages out, then learn from all patches of the training segments.
 
     Raises:
         ExportError: music, or no music, is of a single family of packages.
@@ -93,7 +88,7 @@ def fit(segments: Segments, *, seed: int, penalties: Sequence[float] = PENALTIES
         odds: FloatVector = model.decision_function(few.embeddings[fold.outside])
         return odds
 
-    # The firmest first: of equally good ones, that is the simplest; and with each the loss falls, until it rises.
+    # The strongest first: of equally good ones it is the simplest. The loss falls at first, then rises.
     settings = [{"penalty": penalty} for penalty in sorted(penalties, reverse=True)]
     deal = folds(few.music, weight, few.package, seed=seed)
     choice = choose(settings, score, deal, y=few.music, weight=weight, patience=1)
@@ -109,6 +104,6 @@ def fit(segments: Segments, *, seed: int, penalties: Sequence[float] = PENALTIES
 
 
 def _learnt(x: FloatArray, y: Labels, weight: FloatVector, *, penalty: float) -> LogisticRegression:
-    # scikit-learn adds up the losses where we take their mean.
+    # scikit-learn sums the losses; our penalty stands beside their mean.
     c = 1 / (penalty * float(weight.sum()))
     return LogisticRegression(C=c, max_iter=MOST_STEPS).fit(x, y, sample_weight=weight)

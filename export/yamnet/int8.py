@@ -1,6 +1,6 @@
-"""YAMNet made fit for int8: scaled so that a bound of 6 on every activation costs next to nothing.
+"""YAMNet's weights scaled for int8, so that a bound of 6 on every activation costs next to nothing.
 
-Converted as it is, it is ruined: loud noise drives a few channels of its 11th to 13th layer to 40, where ordinary
+Without that, conversion ruins it: loud noise drives a few channels of its 11th to 13th layer to 40, where ordinary
 sound stays below 1, so that ordinary sound is left with a handful of int8's 256 steps. As all its activations are
 rectified, a channel can be scaled down if what reads it is scaled up (Nagel et al. 2019, "Data-free quantization
 through weight equalization and bias correction", section 4.1): that brings the channels closer together. Then what
@@ -23,10 +23,10 @@ EQUALISED = 0.3
 All the way is too much, as the weights that read them then lie apart."""
 
 QUIETEST = 0.01
-"""A channel is not lifted more than if its largest value were this part of its layer's."""
+"""No channel is lifted further than one whose largest value is this part of its layer's."""
 
 HEADROOM = 2.0
-"""The bound lies so many times above what half of the patches reach."""
+"""The bound is this many times what half of the patches reach."""
 
 _BATCH = 50
 
@@ -36,7 +36,7 @@ def bounded(weights: YamnetWeights, patches: FloatArray) -> YamnetWeights:
 
     Args:
         weights: as published.
-        patches: (n, 96, 64) real features, both loud and quiet: what is ordinary is measured on them.
+        patches: (n, 96, 64) real features, both loud and quiet, to measure the ordinary range on.
     """
     reached = _reached(weights, patches)
     convolutions = []

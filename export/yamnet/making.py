@@ -6,6 +6,7 @@ long as that has no threads.
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ WINDOWS = 250
 """Of each label, of the training packages, each at a level of its own: for the int8 ranges."""
 
 RECENT_PATCHES = 3
-"""An answer is the mean of so many, as with YAMNet as published (official.py): 1.9 s."""
+"""An answer is the mean of this many, as with YAMNet as published (official.py): 1.9 s."""
 
 OUTPUTS = ("embedding", "scores")
 
@@ -37,8 +38,8 @@ Precision = Literal["int8", "float32"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What fixes a network; it can be sent to another process."""
+class YamnetRecipe:
+    """What determines a network; it can be sent to another process."""
 
     yamnet: Path
     """Google's file."""
@@ -53,8 +54,9 @@ class Recipe:
         """Convert; needs TensorFlow.
 
         Args:
-            precision: `float32` is the network as published, to compare with; `int8` is scaled first so that the
-                loss is small, see `export.yamnet.int8`.
+            precision: `float32` is the network as published, to compare with; `int8` is scaled first so that
+                little is lost,
+                see `export.yamnet.int8`.
 
         Raises:
             ExportError: TensorFlow is not installed, the weights are another network's, or the corpus lacks
@@ -63,10 +65,10 @@ class Recipe:
         yamnet = YamnetExtractor(self.yamnet)
         head = self.head or yamnet.head.only([MUSIC_CLASS])
         if precision == "float32":
-            return convert_float(yamnet.rebuilt(head=head), outputs=OUTPUTS)
+            return convert_float(yamnet.network(head), outputs=OUTPUTS)
         windows = sample(load_corpus(self.corpus), split="train", count=WINDOWS, seed=self.seed)
         patches = windows.patches(seed=self.seed)
-        return convert(yamnet.deployable(patches, head=head), patches, outputs=OUTPUTS)
+        return convert(yamnet.network(head, representative=patches), patches, outputs=OUTPUTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,39 +85,28 @@ class DeployedYamnet:
         return OursExtractor(str(self.model))
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    recipe: Recipe
-    precision: Precision
-    folder: Path
-    training_data: dict[str, Any]
-
-
-def made(recipe: Recipe, precision: Precision, folder: Path, *, training_data: dict[str, Any]) -> Path:
-    """The network as a model in a folder, converted unless it is there.
-
-    Args:
-        recipe: of the network.
-        precision: of its arithmetic.
-        folder: of this network alone.
-        training_data: for the sidecar.
-
-    Returns:
-        Its sidecar, without a calibration.
-    """
+def made(recipe: YamnetRecipe, precision: Precision, folder: Path, *, training_data: dict[str, Any]) -> Path:
+    """The sidecar of the network in a folder of its own, not calibrated; converted unless it is there."""
     path = folder / f"{YAMNET.name}.json"
     if not path.exists():
-        task = _Task(recipe, precision, folder, training_data)
-        run_all(_convert, [task], jobs=1, unit="network", describe=_said)
+        convert_it = partial(_convert, precision=precision, folder=folder, training_data=training_data)
+        head = "Google's head" if recipe.head is None else "our head"
+        run_all(
+            convert_it,
+            [recipe],
+            jobs=1,
+            unit="network",
+            describe=lambda _, size: f"converted YAMNet with {head} to {precision}: {size // 1024} KB",
+        )
     return path
 
 
-def _convert(task: _Task) -> int:
+def _convert(recipe: YamnetRecipe, precision: Precision, folder: Path, training_data: dict[str, Any]) -> int:
     """Write the model; its size in bytes."""
-    converted = task.recipe.make(task.precision)
-    inputs = YAMNET.inputs(converted, task.folder) | {"recent_patches": RECENT_PATCHES}
+    converted = recipe.make(precision)
+    inputs = YAMNET.inputs(converted, folder) | {"recent_patches": RECENT_PATCHES}
     sidecar.write(
-        task.folder,
+        folder,
         name=YAMNET.name,
         kind=YAMNET.kind,
         suffix=".tflite",
@@ -125,19 +116,14 @@ def _convert(task: _Task) -> int:
         labels=YAMNET.labels,
         calibration=Calibration(),
         thresholds=dict.fromkeys(MODES, 0.5),
-        training_data=task.training_data,
+        training_data=training_data,
         metrics={},
         quantisation=converted.quantisation,
     )
     return len(converted.content)
 
 
-def _said(task: _Task, size: int) -> str:
-    head = "Google's head" if task.recipe.head is None else "our head"
-    return f"converted YAMNet with {head} to {task.precision}: {size // 1024} KB"
-
-
-def fingerprint(recipe: Recipe, *further: object) -> str:
+def fingerprint(recipe: YamnetRecipe, *further: object) -> str:
     """Twelve digits that change with the weights and whatever else is given.
 
     Raises:

@@ -57,7 +57,7 @@ class YamnetWeights:
     head: Head
     """Google's, for the 521 classes of AudioSet."""
     bounded: bool = False
-    """Whether they are scaled for activations that end at 6; see `yamnet_int8`."""
+    """Whether they are scaled for activations that end at 6; see `export.yamnet.int8`."""
 
 
 def shapes() -> Iterator[tuple[str, tuple[int, int, int, int]]]:
@@ -76,12 +76,12 @@ HEAD_SHAPE = (EMBEDDING, CLASSES)
 
 
 def build(weights: YamnetWeights, *, batch_size: int | None = None, head: Head | None = None) -> Any:
-    """The network, with its weights: a patch (96, 64) to `embedding` (1024) and `scores`, all in [0, 1] of a head.
+    """The network: a patch (96, 64) to `embedding` (1024) and `scores` in [0, 1] of a head.
 
     Args:
         weights: Google's.
         batch_size: 1 for conversion.
-        head: what gives the scores; None is Google's own, 521 classes.
+        head: gives the scores; None is Google's own, 521 classes.
     """
     import keras  # noqa: PLC0415 - seconds to import
 

@@ -26,7 +26,7 @@ HOP_SAMPLES = SAMPLE_RATE * 48 // 100
 """0.48 s, the official hop."""
 
 RECENT_WINDOWS = 3
-"""An answer is the mean of so many: 1.9 s, about as far back as a person waits."""
+"""An answer is the mean of this many: 1.9 s, about as long as a person waits."""
 
 _WANTED = "--yamnet must name the official yamnet.tflite"
 

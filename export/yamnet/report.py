@@ -19,6 +19,7 @@ from export.evaluation.hearing import DeviceModel
 from export.evaluation.metrics import f1
 from export.evaluation.scoring import GRANULARITIES, Granularity, Scores, Verdicts
 from export.evaluation.takes import VARIATIONS, takes
+from export.markdown import table
 
 ALL = "all"
 
@@ -59,7 +60,7 @@ def compare(int8: Path, float32: Path, corpus: Corpus, scores: Scores, *, split:
     Args:
         int8: its sidecar; its calibration and balanced threshold decide.
         float32: its sidecar, with the same calibration.
-        corpus: what is heard.
+        corpus: the sound.
         scores: where scores are kept.
         split: which part.
         seed: of rooms, levels, noises and mixtures.
@@ -90,18 +91,13 @@ def compare(int8: Path, float32: Path, corpus: Corpus, scores: Scores, *, split:
     return found
 
 
-def table(rows: Sequence[Alike], *, split: str) -> str:
+def alike_table(rows: Sequence[Alike], *, split: str) -> str:
     """Markdown."""
-    lines = [
-        f"| {split} | each | rows | decided alike | F1, float32 | F1, int8 |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row.variation} | {row.granularity} | {row.rows} | {row.alike:.2%} | {row.float_f1:.4f} "
-        f"| {row.int8_f1:.4f} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    lines = []
+    for row in rows:
+        figures = (f"{row.alike:.2%}", f"{row.float_f1:.4f}", f"{row.int8_f1:.4f}")
+        lines.append((row.variation, row.granularity, row.rows, *figures))
+    return table((split, "each", "rows", "decided alike", "F1, float32", "F1, int8"), lines)
 
 
 def document(rows: Sequence[Alike], *, split: str) -> dict[str, Any]:
@@ -139,12 +135,7 @@ class Race:
 
 
 def race(python: Path, models: Sequence[Path], *, rounds: int = ROUNDS) -> Race:
-    """How long a pass of each takes in the runtime that a Python has.
-
-    Args:
-        python: an interpreter with numpy and a TFLite runtime.
-        models: TFLite files, the one to compare with first.
-        rounds: passes of each.
+    """How long a pass of each TFLite file takes in the runtime of a Python; the first file is the reference.
 
     Raises:
         ExportError: they cannot be run there.
@@ -155,8 +146,10 @@ def race(python: Path, models: Sequence[Path], *, rounds: int = ROUNDS) -> Race:
 
 def race_table(names: Sequence[str], races: Sequence[Race]) -> str:
     """Markdown: milliseconds of a pass, and beside the first."""
-    lines = [f"| one pass, ms | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
-    for each in races:
-        cells = [f"{ms:.3f} ({ratio:.2f} x)" for ms, ratio in zip(each.ms, each.ratio, strict=True)]
-        lines.append(f"| {each.runtime} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(
+        ("one pass, ms", *names),
+        (
+            (each.runtime, *(f"{ms:.3f} ({ratio:.2f} x)" for ms, ratio in zip(each.ms, each.ratio, strict=True)))
+            for each in races
+        ),
+    )

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from device.sound import FloatArray
-from export.embeddings.layered_h5 import Layers, read_layers
-from export.embeddings.weights import Published
+from export.embeddings.weights import Layers, Published, read_layers
 from export.errors import ExportError
 from export.yamnet.network import HEAD_SHAPE, Convolution, Head, YamnetWeights, shapes
 
