@@ -5,6 +5,9 @@ from typing import Protocol
 
 from device.sound import Block
 
+BLOCK_S = 0.1
+"""Length of the blocks, seconds, where nobody asks for another."""
+
 
 class Source(Protocol):
     """Somewhere sound comes from. Constructing one opens nothing; iterating `blocks` does."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from device.errors import SourceError, SourceLost
 from device.sound import Block, FloatArray
+from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
 from device.sources.port_audio import OpenInput, PortAudio, port_audio
 
@@ -39,7 +40,6 @@ class Microphone:
         name: as it appears in topics.
         stall_s: no sample for so long counts as a loss.
         start_s: how long the first sample may take; a sound server that wakes a device up needs up to 2 s.
-        block_s: length of the blocks, seconds.
         queue_s: how much sound is kept for a consumer that is late.
         audio: the library; None: the process's own.
         clock: seconds since the Unix epoch, for the blocks' wall time.
@@ -52,7 +52,6 @@ class Microphone:
         name: str,
         stall_s: float,
         start_s: float = 5.0,
-        block_s: float = 0.1,
         queue_s: float = 5.0,
         audio: PortAudio | None = None,
         clock: Callable[[], float] = time.time,
@@ -61,7 +60,6 @@ class Microphone:
         self._device = device
         self._stall_s = stall_s
         self._start_s = max(start_s, stall_s)
-        self._block_s = block_s
         self._queue_s = queue_s
         self._audio = audio
         self._clock = clock
@@ -81,7 +79,7 @@ class Microphone:
                 return
             if self._capture is not None and self._capture.is_alive():
                 raise SourceLost(f"{self._label} is still held by a sound system that does not answer")
-            capture = _Capture(self._read, name=self.name, pieces=round(self._queue_s / self._block_s))
+            capture = _Capture(self._read, name=self.name, pieces=round(self._queue_s / BLOCK_S))
             capture.start()
             self._capture = capture
         try:
@@ -117,7 +115,7 @@ class Microphone:
                     raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s") from None
                 continue
             if conditioner is None:
-                conditioner = Conditioner(piece.sample_rate_hz, block_s=self._block_s)
+                conditioner = Conditioner(piece.sample_rate_hz, block_s=BLOCK_S)
             yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
             waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
 
@@ -126,7 +124,7 @@ class Microphone:
         try:
             audio = self._audio or port_audio()
             # The device's buffer spans several naps; a sound server delivers by quarters of it.
-            opened = audio.open(self._device, latency_s=4 * self._block_s)
+            opened = audio.open(self._device, latency_s=4 * BLOCK_S)
         except SourceError as error:
             capture.failure = error
             return
@@ -139,7 +137,7 @@ class Microphone:
 
     def _read_pieces(self, opened: OpenInput, capture: "_Capture") -> None:
         stream, rate_hz = opened.stream, opened.device.sample_rate_hz
-        block = max(1, round(self._block_s * rate_hz))
+        block = max(1, round(BLOCK_S * rate_hz))
         overruns = 0
         while not capture.stopping.is_set():
             available = stream.read_available

@@ -8,12 +8,8 @@ from device.sources.base import Source
 # ruff: noqa: PLC0415
 
 
-def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
+def open_source(config: SourceConfig) -> Source:
     """Make the source that a `[[source]]` section describes; asking for its blocks will open it.
-
-    Args:
-        config: the section.
-        block_s: length of the blocks, seconds.
 
     Raises:
         ConfigurationError: the section lacks the key that its kind needs.
@@ -22,11 +18,11 @@ def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
         case "microphone":
             from device.sources.microphone import Microphone
 
-            return Microphone(config.device, name=config.name, stall_s=config.stall_s, block_s=block_s)
+            return Microphone(config.device, name=config.name, stall_s=config.stall_s)
         case "file":
             from device.sources.recording import Recording
 
-            return Recording(_needed(config, "path", config.path), name=config.name, block_s=block_s)
+            return Recording(_needed(config, "path", config.path), name=config.name)
         case "stdin":
             from device.sources.pipe import StandardInput
 
@@ -35,13 +31,12 @@ def open_source(config: SourceConfig, *, block_s: float = 0.1) -> Source:
                 sample_rate_hz=config.sample_rate_hz,
                 channels=config.channels,
                 stall_s=config.stall_s,
-                block_s=block_s,
             )
         case "stream":
             from device.sources.pipe import FfmpegStream
 
             url = _needed(config, "url", config.url)
-            return FfmpegStream(url, name=config.name, stall_s=config.stall_s, block_s=block_s)
+            return FfmpegStream(url, name=config.name, stall_s=config.stall_s)
 
 
 def _needed(config: SourceConfig, key: str, value: str | None) -> str:

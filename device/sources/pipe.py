@@ -12,6 +12,7 @@ import numpy as np
 
 from device.errors import SourceError, SourceLost
 from device.sound import SAMPLE_RATE, Block, FloatArray
+from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
 from device.sources.ffmpeg import FfmpegChild, is_finite, mask
 
@@ -46,7 +47,6 @@ class StandardInput:
         channels: interleaved.
         stream: where to read; None: standard input. Never closed here.
         stall_s: no sample for so long counts as a loss, after which `blocks` may be called again.
-        block_s: length of the blocks, seconds.
         clock: seconds since the Unix epoch, for the blocks' wall time.
     """
 
@@ -58,14 +58,12 @@ class StandardInput:
         sample_rate_hz: int = SAMPLE_RATE,
         channels: int = 1,
         stream: BinaryIO | None = None,
-        block_s: float = 0.1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self._rate_hz = sample_rate_hz
         self._stream = stream
         self._stall_s = stall_s
-        self._block_s = block_s
         self._clock = clock
         self._closing = threading.Event()
         # Outlives a loss: the second half of a sample may come after it.
@@ -84,7 +82,7 @@ class StandardInput:
                 "standard input is a terminal; pipe signed 16-bit samples into it, "
                 "for example from arecord -t raw -f S16_LE -r 16000"
             )
-        conditioner = Conditioner(self._rate_hz, block_s=self._block_s)
+        conditioner = Conditioner(self._rate_hz, block_s=BLOCK_S)
         while data := self._read(stream):
             yield from conditioner.feed(self._reader.feed(data), captured_at=self._clock())
         if data is None:  # closed meanwhile
@@ -126,7 +124,6 @@ class FfmpegStream:
         name: as it appears in topics.
         stall_s: no sample for so long counts as a loss.
         start_s: how long the first sample may take: a camera needs seconds to answer and to be understood.
-        block_s: length of the blocks, seconds.
         program: the ffmpeg to run.
         clock: seconds since the Unix epoch, for the blocks' wall time.
     """
@@ -138,7 +135,6 @@ class FfmpegStream:
         name: str,
         stall_s: float,
         start_s: float = 15.0,
-        block_s: float = 0.1,
         program: str = "ffmpeg",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -146,7 +142,6 @@ class FfmpegStream:
         self._url = url
         self._stall_s = stall_s
         self._start_s = max(start_s, stall_s)
-        self._block_s = block_s
         self._program = program
         self._clock = clock
         self._closing = threading.Event()
@@ -179,7 +174,7 @@ class FfmpegStream:
     def _listen(self, child: FfmpegChild) -> Iterator[Block]:
         finite = is_finite(self._url)
         reader = PcmReader(1)
-        conditioner = Conditioner(SAMPLE_RATE, block_s=self._block_s)
+        conditioner = Conditioner(SAMPLE_RATE, block_s=BLOCK_S)
         waiting_since = time.monotonic()
         while not self._closing.is_set():
             data = child.read(_POLL_S)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from device.errors import SourceError
 from device.sound import SAMPLE_RATE, Block
+from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
 from device.sources.decoding import AudioFile
 
@@ -33,7 +34,7 @@ class Recording:
         path: str | Path,
         *,
         name: str,
-        block_s: float = 0.1,
+        block_s: float = BLOCK_S,
         pace: Pace = "fast",
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
