@@ -13,10 +13,10 @@ COMMANDS = (
     Command("watch", "show live level and scores in the terminal", "device.commands.watch"),
     Command("history", "say when music played, from the daemon's history", "device.commands.history"),
     Command("devices", "list microphones", "device.commands.devices"),
-    Command("check", "go through configuration, model, sources and broker", "device.commands.check"),
+    Command("check", "check configuration, model, sources, broker, clock and disk", "device.commands.check"),
     Command("benchmark", "measure this device's speed and memory, model by model", "device.commands.benchmark"),
-    Command("demo", "bundled audio through the whole path, broker included", "device.demo"),
-    Command("version", "versions of the program, its models and runtimes", "device.commands.version"),
+    Command("demo", "play bundled audio through the whole path, with a broker of its own", "device.demo"),
+    Command("version", "show the versions of the program, its models and runtimes", "device.commands.version"),
 )
 
 

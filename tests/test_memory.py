@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.daemon.memory import Settling, clean_code, let_go_of_the_start
+from device.daemon.memory import Settling, clean_code, release_startup_memory
 
 SMAPS = """\
 5581a0000000-5581a0010000 r--p 00000000 fe:00 260386                     /usr/bin/python3.11
@@ -30,7 +30,7 @@ Anonymous:             0 kB
 PROGRAM = """
 import re
 import numpy as np
-from device.daemon.memory import let_go_of_the_start
+from device.daemon.memory import release_startup_memory
 
 def code_kb():
     code = r"^[0-9a-f]+-[0-9a-f]+ r-xp .*\\n(?:\\S+: .*\\n)*?Rss: +(\\d+)"
@@ -38,7 +38,7 @@ def code_kb():
 
 sound = np.sin(np.arange(4096.0))
 before, transformed = code_kb(), np.fft.rfft(sound)
-let_go_of_the_start()
+release_startup_memory()
 print(before, code_kb(), np.array_equal(np.fft.rfft(sound), transformed))
 """
 
@@ -61,7 +61,7 @@ def test_code_goes_and_comes_back() -> None:
 
 def test_nothing_happens_where_the_kernel_does_not_tell(tmp_path: Path) -> None:
     """As on macOS."""
-    let_go_of_the_start(tmp_path / "smaps")
+    release_startup_memory(tmp_path / "smaps")
 
 
 def test_it_waits_for_the_end_of_the_start_and_does_it_once() -> None:

@@ -31,7 +31,7 @@ def keep_buffers() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def let_go_of_the_start(smaps: Path = Path("/proc/self/smaps")) -> None:
+def release_startup_memory(smaps: Path = Path("/proc/self/smaps")) -> None:
     """Release the free pages of the heap, and all code; code that runs again comes back from the page cache.
 
     Most of the code that runs at the start (imports, the runtime's check and plan of a network) never runs again.
@@ -59,7 +59,7 @@ class Settling:
         *,
         after_s: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
-        let_go: Callable[[], None] = let_go_of_the_start,
+        let_go: Callable[[], None] = release_startup_memory,
     ) -> None:
         self._after_s = after_s
         self._clock = clock
