@@ -1,8 +1,6 @@
 """The commands of `oido`, one module each: `add_arguments(parser)` and `run(arguments) -> exit code`.
 
-run.py  classify.py  watch.py  history.py  devices.py  check.py  benchmark.py  version.py  (demo.py lies beside it)
-
-What they share:
+Beside the commands lies what they share:
 
 options.py       options of several commands, and the configuration that they add up to
 rows.py          rows as JSON lines or CSV, for classify and history
