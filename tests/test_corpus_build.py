@@ -118,7 +118,7 @@ class Site:
             recipe=self.recipe,
             out=self.out,
             work=self.work,
-            downloader=downloader or LocalPackages(self.debs),
+            fetch=(downloader or LocalPackages(self.debs)).fetch,
             **({"jobs": 1} | options),
         )
 

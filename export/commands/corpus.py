@@ -9,13 +9,7 @@ from pathlib import Path
 
 from export.commands.options import positive
 from export.corpus.build import Builder, Built, check_space
-from export.corpus.dataset import (
-    MANIFEST,
-    cache_directory,
-    find_corpus,
-    load_corpus,
-    prepared_directory,
-)
+from export.corpus.dataset import MANIFEST, cache_directory, find_corpus, load_corpus, prepared_directory
 from export.corpus.integrity import sole_use, verify
 from export.corpus.packages import AptDownloader
 from export.corpus.recipe import SPLITS, Package, Split, load_recipe, load_splits
@@ -55,14 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        CorpusError: it could not be done.
-    """
+    """Do what was asked."""
     return {"build": _build, "info": _info, "verify": _verify}[arguments.action](arguments)
 
 
@@ -76,7 +63,7 @@ def _build(arguments: argparse.Namespace) -> int:
         recipe=load_recipe(),
         out=out,
         work=work,
-        downloader=AptDownloader(),
+        fetch=AptDownloader().fetch,
         jobs=arguments.jobs,
         keep_packages=arguments.keep_packages,
     )

@@ -19,7 +19,7 @@ from device.sound import SAMPLE_RATE
 from export.corpus.audio import find_ffmpeg
 from export.corpus.dataset import COLUMNS, MANIFEST
 from export.corpus.integrity import write_checksums
-from export.corpus.packages import Download, Downloader, check_sha256, sha256_of, unpack
+from export.corpus.packages import Download, Fetch, check_sha256, sha256_of, unpack
 from export.corpus.recipe import LABELS, Package, Recipe, Settings
 from export.corpus.writing import ManifestRow, Writer
 from export.errors import CorpusError
@@ -72,39 +72,31 @@ class _StoppedError(Exception):
     """Another package's failure, or Ctrl-C, ended the build."""
 
 
+@dataclass(kw_only=True)
 class Builder:
     """Builds a recipe's packages into a folder.
-
-    Args:
-        recipe: what to build.
-        out: the corpus folder.
-        work: for downloads and unpacked files; emptied package by package.
-        downloader: where packages come from.
-        jobs: how many packages to work on at once.
-        keep_packages: leave the .deb files in work/packages, and use those that are there.
 
     Raises:
         CorpusError: ffmpeg is missing.
     """
 
-    def __init__(
-        self,
-        *,
-        recipe: Recipe,
-        out: Path,
-        work: Path,
-        downloader: Downloader,
-        jobs: int = 2,
-        keep_packages: bool = False,
-    ) -> None:
-        self._recipe = recipe
-        self._out = out
-        self._work = work
-        self._downloader = downloader
-        self._jobs = jobs
-        self._keep = keep_packages
+    recipe: Recipe
+    out: Path
+    """The corpus folder."""
+    work: Path
+    """For downloads and unpacked files; emptied package by package."""
+    fetch: Fetch
+    """Where packages come from."""
+    jobs: int = 2
+    """Packages at once."""
+    keep_packages: bool = False
+    """Leave the .deb files in work/packages, and use those that are there."""
+
+    def __post_init__(self) -> None:  # noqa: D105 - what all packages share
         self._stop = threading.Event()
-        self._writer = Writer(settings=recipe.settings, out=out, ffmpeg=find_ffmpeg(), check_stop=self._check_stop)
+        self._writer = Writer(
+            settings=self.recipe.settings, out=self.out, ffmpeg=find_ffmpeg(), check_stop=self._check_stop
+        )
 
     def pending(self, only: Sequence[str] = ()) -> tuple[Package, ...]:
         """The packages still to be built, the largest first: a large one at the end would keep one process busy.
@@ -115,7 +107,7 @@ class Builder:
         Raises:
             CorpusError: a name is not in the recipe.
         """
-        chosen = [self._recipe.package(name) for name in only] or list(self._recipe.packages)
+        chosen = [self.recipe.package(name) for name in only] or list(self.recipe.packages)
         left = [package for package in chosen if self._done(package) is None]
         return tuple(sorted(left, key=lambda package: (-package.size_bytes, package.name)))
 
@@ -123,12 +115,12 @@ class Builder:
         """Estimate what building these packages takes."""
         download = sum(package.size_bytes for package in packages)
         minutes = sum(sum(package.minutes.values()) for package in packages)
-        largest = sorted((package.size_bytes for package in packages), reverse=True)[: self._jobs]
+        largest = sorted((package.size_bytes for package in packages), reverse=True)[: self.jobs]
         unpacked = round(sum(largest) * _UNPACKED_SHARE)
         return Space(
             download=download,
             result=round(minutes * 60 * SAMPLE_RATE * 2 * _FLAC_SHARE),
-            peak=unpacked + (download if self._keep else sum(largest)),
+            peak=unpacked + (download if self.keep_packages else sum(largest)),
         )
 
     def build(self, packages: Sequence[Package], report: OnOutcome) -> None:
@@ -140,7 +132,7 @@ class Builder:
         """
         failed: dict[str, CorpusError] = {}
         succeeded = 0
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="corpus") as pool:
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="corpus") as pool:
             running = {pool.submit(self._build, package): package for package in packages}
             try:
                 while running and not (succeeded == 0 and len(failed) >= _GIVE_UP_AFTER):
@@ -167,56 +159,55 @@ class Builder:
     def _done(self, package: Package) -> Built | None:
         """The package's state, if this recipe built it and its files are there."""
         try:
-            table = json.loads((self._out / "state" / f"{package.name}.json").read_text(encoding="utf-8"))
+            table = json.loads((self.out / "state" / f"{package.name}.json").read_text(encoding="utf-8"))
             built = Built(**table)
         except (OSError, ValueError, TypeError):
             return None  # never built, or by another version of this program: built again either way
-        whole = all((self._out / name).is_file() for name in built.files)
-        return built if whole and built.recipe == _fingerprint(package, self._recipe.settings) else None
+        whole = all((self.out / name).is_file() for name in built.files)
+        return built if whole and built.recipe == _fingerprint(package, self.recipe.settings) else None
 
     def _build(self, package: Package) -> Built:
-        """Fetch, unpack, decode and write one package."""
-        folder = self._work / package.name
+        folder = self.work / package.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
             download = self._fetch(package, folder)
             files = folder / "files"
             paths = unpack(download.path, files, package, lambda path: self._wants(package, path))
-            if not self._keep:
+            if not self.keep_packages:
                 download.path.unlink()
             written = self._writer.write(package, files, {path: package.classify(path) for path in paths})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         built = Built(
             package=package.name,
-            recipe=_fingerprint(package, self._recipe.settings),
+            recipe=_fingerprint(package, self.recipe.settings),
             version=download.version,
             rows=written.rows,
             files=written.files,
             undecodable=written.undecodable,
         )
-        with whole_file(self._out / "state" / f"{package.name}.json") as part:
+        with whole_file(self.out / "state" / f"{package.name}.json") as part:
             part.write_text(json.dumps(asdict(built), indent=1) + "\n", encoding="utf-8")
         return built
 
     def _fetch(self, package: Package, folder: Path) -> Download:
         """The package's .deb, checked; a kept one if it is the recipe's."""
         self._check_stop()
-        kept = self._work / "packages"
+        kept = self.work / "packages"
         for path in kept.glob(f"{package.name}_*.deb"):
             if package.sha256 is not None and sha256_of(path) == package.sha256:
                 return Download(path, package.version, package.sha256)
-        download = self._downloader.fetch(package, folder)
+        download = self.fetch(package, folder)
         check_sha256(download, package.name)
-        if not self._keep:
+        if not self.keep_packages:
             return download
         kept.mkdir(parents=True, exist_ok=True)
         return Download(download.path.replace(kept / download.path.name), download.version, download.sha256)
 
     def _wants(self, package: Package, path: str) -> bool:
         """Whether a file of the package is audio that the corpus uses."""
-        return package.holds_audio(path, self._recipe.settings) and package.classify(path)[0] in LABELS
+        return package.holds_audio(path, self.recipe.settings) and package.classify(path)[0] in LABELS
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -224,16 +215,16 @@ class Builder:
 
     def _write_manifest(self) -> None:
         """Write manifest and checksums of everything that is done, by this run or earlier ones."""
-        done = [built for package in self._recipe.packages if (built := self._done(package))]
+        done = [built for package in self.recipe.packages if (built := self._done(package))]
         if not done:
             return
-        with whole_file(self._out / MANIFEST) as part, part.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(self.out / MANIFEST) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for built in sorted(done, key=lambda built: built.package):
                 writer.writerows(built.rows)
         sums = {name: digest for built in done for name, digest in built.files.items()}
-        write_checksums(self._out, sums | {MANIFEST: sha256_of(self._out / MANIFEST)})
+        write_checksums(self.out, sums | {MANIFEST: sha256_of(self.out / MANIFEST)})
 
 
 def check_space(space: Space, out: Path, work: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fetching a package (`Downloader`, `AptDownloader`) and taking files out of it (`unpack`).
+"""Fetching a package (`AptDownloader`) and taking files out of it (`unpack`).
 
 Nothing is installed and nothing of a package is run.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
 from export.corpus.recipe import Package
 from export.errors import CorpusError
@@ -33,16 +33,8 @@ class Download:
     """What it must be according to the recipe or the package index, hex; None: unknown."""
 
 
-class Downloader(Protocol):
-    """Where packages come from."""
-
-    def fetch(self, package: Package, folder: Path) -> Download:
-        """Put the .deb into the folder.
-
-        Raises:
-            CorpusError: it cannot be fetched; the message says what to do.
-        """
-        ...
+Fetch = Callable[[Package, Path], Download]
+"""Puts the .deb of a package into a folder, or raises CorpusError with what to do."""
 
 
 class AptDownloader:

@@ -222,7 +222,6 @@ def _read_json(source: Path | Traversable, where: str) -> dict[str, Any]:
 
 
 def _package(entry: Any, where: str) -> Package:
-    """One entry of `packages`."""
     if isinstance(entry, dict) and isinstance(entry.get("name"), str):
         where = f"{where} ({entry['name']})"
     rules = entry.get("rules") if isinstance(entry, dict) else None
@@ -238,7 +237,6 @@ def _package(entry: Any, where: str) -> Package:
 
 
 def _rule(entry: Any, where: str) -> Rule:
-    """One [glob, label, category]."""
     if not (
         isinstance(entry, list) and len(entry) == len(fields(Rule)) and all(isinstance(x, str) for x in entry)
     ):

@@ -57,7 +57,6 @@ class SyntheticSpeech:
         return np.concatenate(spoken)[: int(SECONDS * SAMPLE_RATE)]
 
     def _passage(self, generator: np.random.Generator) -> FloatArray:
-        """A few sentences in one voice."""
         command = [
             "espeak-ng",
             "--stdout",

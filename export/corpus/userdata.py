@@ -151,7 +151,6 @@ def _labels_of(found: list[Found]) -> dict[str, frozenset[Label]]:
 
 
 def _corpus(root: Path, found: list[Found], splits: Mapping[str, Split]) -> Corpus:
-    """A corpus in which each file is a stream of one clip."""
     streams = []
     for path, label, package, place in found:
         clip = Clip(0.0, audio_length_s(path), "user", _inside(root, path))

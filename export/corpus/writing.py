@@ -53,8 +53,12 @@ class Writer:
             folder: where they lie.
             kinds: label and category of each file, by its path in the folder.
         """
+
         # The order is that of a hash: a cap then takes a sample of the package, not its first directory.
-        ordered = sorted(kinds, key=lambda path: _order(f"{package.name}/{path}"))[: package.max_files]
+        def place(path: str) -> str:
+            return hashlib.md5(f"{package.name}/{path}".encode(), usedforsecurity=False).hexdigest()
+
+        ordered = sorted(kinds, key=place)[: package.max_files]
         written = Written()
         for label in LABELS:
             paths = [path for path in ordered if kinds[path][0] == label]
@@ -107,8 +111,3 @@ class Writer:
                 clips.append((category, round(start_s, 4), round(duration_s, 4), path))
                 position += len(samples)
         return clips
-
-
-def _order(path: str) -> str:
-    """The key by which files are taken."""
-    return hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()
