@@ -55,11 +55,11 @@ class SourceConfig:
     stall_s: float = field(default=2.0, metadata=within(0.5, 3_600))
     """Live sources: after this long without a single sample, the source counts as lost."""
     flat_line_s: float | None = field(default=None, metadata=within(0, 86_400))
-    """Exact digital silence for so long means "cannot hear". 0: never. None: 5 for microphones and
+    """Exact digital silence for this long means "cannot hear". 0: never. None: 5 for microphones and
     0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
     retry_longest_s: float | None = field(default=None, metadata=within(0.5, 3_600))
-    """Live sources: a lost one is looked for again after half a second, and then twice as long each time, but at
-    most so long. None: 2 for microphones, which cost nobody else anything, and 30 for streams."""
+    """Live sources: the longest wait before a lost one is tried again. The first wait is half a second, and each is
+    twice the one before. None: 2 for microphones, and 30 for streams, where each try costs a server something."""
 
     @property
     def retry_limit_s(self) -> float:

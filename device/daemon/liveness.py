@@ -43,7 +43,7 @@ def hearing(now: float, *, stall_s: float, next_s: float) -> Liveness:
 
     Args:
         now: time.monotonic().
-        stall_s: without samples for so long the source itself would give up.
+        stall_s: after this long without samples the source itself gives up.
         next_s: seconds of sound that the next answer needs.
     """
     return Liveness("hearing", now + stall_s + next_s + MARGIN_S)

@@ -17,7 +17,7 @@ LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 behind: 0.48 is the bound for models that answer every 0.48 s, 0.96 for those that answer every 0.96 s."""
 
 _RECENT = 256
-"""The percentiles are those of so many answers: two to four minutes, as the model answers."""
+"""Latest answers that the percentiles are taken from: two to four minutes of sound, depending on the model."""
 
 
 @dataclass(slots=True)
