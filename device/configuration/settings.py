@@ -59,7 +59,7 @@ class SourceConfig:
     0 elsewhere, because a recording or a radio may well be silent while a microphone never is."""
     retry_longest_s: float | None = field(default=None, metadata=within(0.5, 3_600))
     """Live sources: the longest wait before a lost one is tried again. The first wait is half a second, and each
-    is twice the one before. None: 2 for microphones, and 30 for streams, where each try costs a server something."""
+    is twice the one before. None: 2 for microphones, and 30 for streams, whose servers notice each try."""
 
     @property
     def retry_limit_s(self) -> float:
