@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from waiting import DEADLINE_S
 
 from device.hearing.front_end.features import LOG_MEL
 from device.hearing.models.inputs import StatisticsInput
@@ -129,7 +130,7 @@ class RecordingPublisher(Publisher):
         """Wait until payloads of `/leaf` have held `part` so often; False if that never came."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: sum(part in payload for payload in self.payloads(leaf)) >= times, timeout=20
+                lambda: sum(part in payload for payload in self.payloads(leaf)) >= times, timeout=DEADLINE_S
             )
 
     def drain(self, timeout_s: float) -> bool:

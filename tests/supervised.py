@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from hearing_fakes import RecordingPublisher, fake_model
+from waiting import DEADLINE_S
 
 from device.hearing.models.loading import StatisticsModel
 from device.publishing.message import Message
@@ -21,7 +22,7 @@ class Hang:
     def __call__(self) -> None:
         """Hang."""
         self.reached.set()
-        self._released.wait(60)
+        self._released.wait(2 * DEADLINE_S)
 
     def release(self) -> None:
         """Let it go on, now and from now on."""

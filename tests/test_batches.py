@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from training_fakes import examples_of
+from waiting import DEADLINE_S
 
 from device.hearing.front_end.features import LOG_MEL
 from device.hearing.models.inputs import HOP_FRAMES
@@ -109,7 +110,7 @@ def test_no_more_batches_wait_than_asked_for() -> None:
     maker = Counting(examples_of(HALF), size=4, seed=1)
     batches = maker.ahead(0, 1_000, depth=3)
     next(batches)
-    assert maker.third.wait(20)
+    assert maker.third.wait(DEADLINE_S)
     batches.close()
     assert maker.made == 1 + 3
 

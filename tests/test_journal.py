@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, fake_model, noise
+from waiting import DEADLINE_S
 
 from device.configuration.settings import (
     Config,
@@ -323,7 +324,7 @@ def test_a_listener_notes_how_far_music_was_heard(tmp_path: Path) -> None:
         journal=Journal(last_heard=notes),
     )
     listener.start()
-    assert listener.join(20)
+    assert listener.join(DEADLINE_S)
     stop = json.loads(publisher.payloads("event")[-1])
     ended = read_last_heard(tmp_path / "run", node="attic", source="bar", event_id=stop["id"])
     assert ended is not None

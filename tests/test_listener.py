@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, fake_model, given, noise
 from network_fakes import fake_embedder, fake_segment_model
+from waiting import DEADLINE_S
 
 from device.configuration.settings import (
     Config,
@@ -89,7 +90,7 @@ def listening(
         yield listener, publisher
     finally:
         listener.stop()
-        assert listener.join(20)
+        assert listener.join(DEADLINE_S)
 
 
 def reasons(publisher: RecordingPublisher) -> list[str]:
@@ -120,7 +121,7 @@ def response(publisher: RecordingPublisher, transaction: str) -> dict[str, Any]:
 def run_to_end(source: Source, *, kind: SourceKind = "file") -> tuple[Listener, RecordingPublisher]:
     """Let a source that ends by itself be heard."""
     with listening(lambda: source, kind=kind) as (listener, publisher):
-        assert listener.join(20)
+        assert listener.join(DEADLINE_S)
     return listener, publisher
 
 
@@ -215,7 +216,7 @@ def test_stopping_ends_the_wait_for_a_lost_source() -> None:
     listener.start()
     assert publisher.wait_for("state", "no audio")
     listener.stop()
-    assert listener.join(20)
+    assert listener.join(DEADLINE_S)
 
 
 def test_pausing_lets_the_microphone_go() -> None:
@@ -406,7 +407,7 @@ def test_an_unforeseen_error_ends_the_listener(failure: Exception, caplog: pytes
     """It is logged with its traceback and kept; music that was on is closed."""
     source = FakeSource(SOUND, failures=[failure])
     with listening(lambda: source) as (listener, publisher):
-        assert listener.join(20)
+        assert listener.join(DEADLINE_S)
     assert listener.crashed
     assert repr(failure) in str(listener.error)
     assert "unforeseen" in caplog.text

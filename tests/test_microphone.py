@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from fakes import FakeSoundDevice, FakeStream
+from waiting import DEADLINE_S
 
 from device.errors import SourceError, SourceLost
 from device.sound import Block, FloatArray
@@ -40,7 +41,7 @@ def feed_once_open(library: FakeSoundDevice, captured: FloatArray) -> threading.
     """Wait, in a thread, for the device to be opened, then let it capture."""
 
     def feed() -> None:
-        assert library.opened.wait(5)
+        assert library.opened.wait(DEADLINE_S)
         library.streams[-1].give(captured)
 
     feeder = threading.Thread(target=feed)
@@ -252,9 +253,9 @@ def test_close_ends_a_wait_for_samples() -> None:
     mic = microphone(library, stall_s=60)
     consumer = threading.Thread(target=lambda: list(mic.blocks()))
     consumer.start()
-    library.opened.wait(5)
+    library.opened.wait(DEADLINE_S)
     mic.close()
-    consumer.join(5)
+    consumer.join(DEADLINE_S)
     assert not consumer.is_alive()
     assert library.streams[0].closed
 

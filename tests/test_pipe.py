@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import DEADLINE_S
 
 from device.configuration.settings import SourceConfig, SourceKind
 from device.errors import ConfigurationError, SourceError, SourceLost
@@ -102,7 +103,7 @@ def test_close_ends_a_read_of_standard_input_that_waits() -> None:
         reader = threading.Thread(target=lambda: list(source.blocks()))
         reader.start()
         source.close()
-        reader.join(5)
+        reader.join(DEADLINE_S)
         assert not reader.is_alive()
         assert not stream.closed
 
@@ -309,7 +310,7 @@ def test_close_ends_a_read_that_waits(tmp_path: Path) -> None:
     while not program.pid_file.exists():
         time.sleep(0.01)
     stream.close()
-    reader.join(5)
+    reader.join(DEADLINE_S)
     assert not reader.is_alive()
     assert program.is_gone
 

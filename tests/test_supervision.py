@@ -12,6 +12,7 @@ from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, fake_model, noise
 from network_fakes import TINY_MODELS, needs_tflite
 from supervised import Hang, HangingPublisher, HangingSource, hanging_model
+from waiting import DEADLINE_S
 
 from device.configuration.settings import Config, DecisionConfig, MqttConfig, SourceConfig, SourceKind
 from device.daemon.listener import Listener
@@ -58,7 +59,7 @@ def at_work(listener: Listener, *hangs: Hang) -> Iterator[Listener]:
         for hang in hangs:
             hang.release()
         listener.stop()
-        assert listener.join(20)
+        assert listener.join(DEADLINE_S)
 
 
 def kinds(publisher: RecordingPublisher) -> list[str]:
@@ -76,7 +77,7 @@ def test_a_read_that_hangs_is_not_heard_and_says_so() -> None:
     hang, publisher = Hang(), RecordingPublisher()
     with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher), hang) as listener:
         assert publisher.wait_for("music", "ON")
-        assert hang.reached.wait(20)
+        assert hang.reached.wait(DEADLINE_S)
         for _ in range(3):
             listener.guard(later())
         assert publisher.payloads("availability")[-1] == "offline"
@@ -90,7 +91,7 @@ def test_a_listener_in_time_is_left_alone() -> None:
     hang, publisher = Hang(), RecordingPublisher()
     with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher), hang) as listener:
         assert publisher.wait_for("music", "ON")
-        assert hang.reached.wait(20)
+        assert hang.reached.wait(DEADLINE_S)
         said = len(publisher.messages)
         now = time.monotonic()
         listener.guard(now)
@@ -106,7 +107,7 @@ def test_who_answers_every_half_second_is_soon_missed() -> None:
     listener = listener_of(lambda: HangingSource(SOUND, hang), publisher, model=model)
     began = time.monotonic()
     with at_work(listener, hang):
-        assert hang.reached.wait(20)
+        assert hang.reached.wait(DEADLINE_S)
         heard = time.monotonic()
         assert began + 2.0 + 0.48 + MARGIN_S < listener.liveness.due < heard + 2.0 + 0.48 + MARGIN_S
 
@@ -115,7 +116,7 @@ def test_what_was_only_late_goes_on() -> None:
     """After the hang it is heard again: the same music, without a second start."""
     hang, publisher = Hang(), RecordingPublisher()
     with at_work(listener_of(lambda: HangingSource(SOUND, hang, SOUND), publisher), hang) as listener:
-        assert hang.reached.wait(20)
+        assert hang.reached.wait(DEADLINE_S)
         listener.guard(later())
         hang.release()
         assert publisher.wait_for("availability", "online", times=2)
@@ -127,7 +128,7 @@ def test_a_recording_is_not_guarded() -> None:
     """A slow disk must not change what a replay says."""
     hang, publisher = Hang(), RecordingPublisher()
     with at_work(listener_of(lambda: HangingSource(SOUND, hang), publisher, kind="file"), hang) as listener:
-        assert hang.reached.wait(20)
+        assert hang.reached.wait(DEADLINE_S)
         said = len(publisher.messages)
         listener.guard(later())
         assert len(publisher.messages) == said
@@ -160,13 +161,13 @@ def test_a_hang_starves_the_watchdog(make: Callable[[Hang, RecordingPublisher], 
     hang, publisher, listeners = Hang(), RecordingPublisher(), Listeners()
     listener = make(hang, publisher)
     listeners.start([listener])
-    assert hang.reached.wait(20)
+    assert hang.reached.wait(DEADLINE_S)
     assert listeners.guard(time.monotonic())
     assert not listeners.guard(later())
     assert "online" not in publisher.payloads("availability")[-1:]
     hang.release()
     listeners.stop()
-    assert listener.join(20)
+    assert listener.join(DEADLINE_S)
 
 
 def test_a_publisher_that_hangs_starves_it_too() -> None:
@@ -175,7 +176,7 @@ def test_a_publisher_that_hangs_starves_it_too() -> None:
     publisher = HangingPublisher(hang, "music_started")
     listener = listener_of(lambda: FakeSource(SOUND, stays_open=True), publisher)
     listeners.start([listener])
-    assert hang.reached.wait(20)
+    assert hang.reached.wait(DEADLINE_S)
     assert not listeners.guard(later())
     hang.release()
     listeners.stop()
@@ -187,7 +188,7 @@ def test_a_published_absence_feeds_it() -> None:
     listener = listener_of(lambda: FakeSource(failures=[SourceLost("gone")]), publisher)
     listeners.start([listener])
     assert publisher.wait_for("state", "no audio")
-    until = time.monotonic() + 20
+    until = time.monotonic() + DEADLINE_S
     while listener.liveness.doing != "waiting" and time.monotonic() < until:
         time.sleep(0.001)
     assert listeners.guard(time.monotonic() + LATER_S)  # the wait is between half an hour and an hour
@@ -205,7 +206,7 @@ def test_a_pause_feeds_it() -> None:
     assert publisher.wait_for("state", '"paused":true')
     assert listeners.guard(time.monotonic())
     listeners.stop()
-    assert listener.join(20)
+    assert listener.join(DEADLINE_S)
 
 
 def test_who_hangs_is_left_behind_and_its_music_closed() -> None:
@@ -213,13 +214,13 @@ def test_who_hangs_is_left_behind_and_its_music_closed() -> None:
     hang, publisher, listeners = Hang(), RecordingPublisher(), Listeners()
     listener = listener_of(lambda: HangingSource(SOUND, hang, SOUND), publisher)
     listeners.start([listener])
-    assert hang.reached.wait(20)
+    assert hang.reached.wait(DEADLINE_S)
     listeners.stop()
     assert kinds(publisher) == ["music_started", "music_stopped"]
     assert publisher.payloads("availability")[-1] == "offline"
     said = len(publisher.messages)
     hang.release()
-    assert listener.join(20)
+    assert listener.join(DEADLINE_S)
     assert len(publisher.messages) == said
 
 
@@ -264,5 +265,5 @@ def test_a_stream_that_always_breaks_off_is_asked_for_ever_more_rarely() -> None
     with at_work(listener):
         assert publisher.wait_for("availability", "offline", times=7)
         listener.stop()
-        assert listener.join(20)
+        assert listener.join(DEADLINE_S)
     assert backoff.next_s() == 0.032

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-_START_S = 10.0
+from waiting import DEADLINE_S
 
 
 @dataclass(slots=True)
@@ -33,7 +32,12 @@ class Pulse:
             subprocess.CalledProcessError: the server refuses.
         """
         done = subprocess.run(
-            ["pactl", *command], env=self.environment, capture_output=True, text=True, check=True, timeout=10
+            ["pactl", *command],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=DEADLINE_S,
         )
         return done.stdout.strip()
 
@@ -124,14 +128,14 @@ def sound_server(directory: Path) -> Iterator[Pulse]:
     finally:
         server.terminate()
         try:
-            server.wait(5)
+            server.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
 
 
 def _await_answer(server: Pulse, log: Path) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
             server.control("info")

@@ -67,7 +67,7 @@ def configure(folder: Path, port: int, more: str = "") -> str:
     file.write_text(
         f'[node]\nname = "den"\nstate_dir = "{folder}/state"\n'
         '[[source]]\nname = "room"\nkind = "microphone"\nflat_line_s = 0\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{more}'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nstate_interval_s = 1.0\n{more}'
     )
     return str(file)
 

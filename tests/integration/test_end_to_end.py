@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 from broker import Mosquitto
 from pulse import Pulse
 from subscriber import Subscriber, subscribers
@@ -60,6 +61,14 @@ def configuration(folder: Path, port: int) -> str:
     return str(file)
 
 
+def beginning(recording: Path, folder: Path, *, seconds: int) -> Path:
+    """So much of it, in a file of its own."""
+    rate = soundfile.info(recording).samplerate
+    samples, _ = soundfile.read(recording, frames=seconds * rate)
+    soundfile.write(folder / "beginning.wav", samples, rate)
+    return folder / "beginning.wav"
+
+
 def events(subscriber: Subscriber, topic: str) -> list[dict[str, Any]]:
     """The events that arrived, in order."""
     return [json.loads(payload) for payload in subscriber.payloads(topic)]
@@ -74,7 +83,7 @@ def test_music_played_into_the_microphone_is_announced(
     with oido("run", "-c", file, environment=pulse.environment) as device:
         assert eventually(lambda: subscriber.last("oido/den/room/availability") == "online")
         before = time.time()
-        pulse.play(AUDIO / "music.ogg")
+        pulse.play(beginning(AUDIO / "music.ogg", tmp_path, seconds=10))
         assert eventually(lambda: "ON" in subscriber.payloads("oido/den/room/music"))
         assert eventually(lambda: len(events(subscriber, "oido/den/room/event")) == 2)
         after = time.time()
@@ -84,7 +93,7 @@ def test_music_played_into_the_microphone_is_announced(
     started, stopped = events(subscriber, "oido/den/room/event")
     assert (started["event_type"], stopped["event_type"]) == ("music_started", "music_stopped")
     assert started["id"] == stopped["id"]
-    assert 15 < stopped["duration_s"] < 30
+    assert stopped["duration_s"] > 5
     year = time.gmtime(before).tm_year
     assert started["started"].startswith(str(year)) or time.gmtime(after).tm_year != year
     assert subscriber.last("oido/den/room/availability") == "offline"

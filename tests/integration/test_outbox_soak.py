@@ -98,7 +98,7 @@ def test_a_quiet_device_writes_nothing_to_disk(mosquitto: Mosquitto, tmp_path: P
             assert len(subscriber.received) > said + 50
             strace.terminate()
         oido.stdin.close()
-        oido.wait(30)
+        oido.wait(DEADLINE_S)
     calls = trace.read_text().splitlines()
     assert any("/proc/" in call for call in calls)
     assert [call for call in calls if touches_disk(call)] == []

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from pulse import Pulse
+from waiting import DEADLINE_S
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +46,7 @@ class Listener:
 
     def exit_status(self) -> int:
         """Wait for its end."""
-        return self._process.wait(10)
+        return self._process.wait(DEADLINE_S)
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def test_what_is_played_is_heard(pulse: Pulse, tmp_path: Path) -> None:
         second = listener.next_loud()
         assert second["frequency_hz"] == pytest.approx(1_000, abs=1)
         assert second["level_dbfs"] == pytest.approx(-15, abs=1)
-        assert second["wall_time"] == pytest.approx(time.time(), abs=10)
+        assert second["wall_time"] == pytest.approx(time.time(), abs=DEADLINE_S)
         assert listener.next("closed")
         assert listener.exit_status() == 0
 

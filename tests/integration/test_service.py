@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pulse import Pulse
+from waiting import DEADLINE_S
 
 pytestmark = pytest.mark.integration
 
@@ -85,6 +86,6 @@ def test_a_microphone_is_heard_without_writable_code(pulse: Pulse) -> None:
                 pytest.fail("nothing was heard")
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
-            assert process.wait(20) == 0
+            assert process.wait(DEADLINE_S) == 0
         finally:
             process.kill()
