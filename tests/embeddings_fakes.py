@@ -11,6 +11,7 @@ import soundfile
 from hearing_fakes import chord, noise
 
 from device.sound import SAMPLE_RATE, FloatArray
+from export.corpus.audioset import CLASSES
 from export.corpus.streams import Clip, Corpus, Stream, assemble
 from export.yamnet.network import HEAD_SHAPE, Convolution, Head, YamnetWeights, shapes
 
@@ -41,7 +42,7 @@ def random_yamnet(seed: int = 0) -> YamnetWeights:
         )
         for name, shape in shapes()
     )
-    return YamnetWeights(convolutions, Head(random_array(generator, HEAD_SHAPE), np.zeros(521, np.float32)))
+    return YamnetWeights(convolutions, Head(random_array(generator, HEAD_SHAPE), np.zeros(CLASSES, np.float32)))
 
 
 def write_h5(path: Path, layers: Mapping[str, Mapping[str, np.ndarray]], *, group: str | None = None) -> Path:
@@ -75,7 +76,7 @@ def yamnet_layers(seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
             "moving_variance": generator.uniform(0.5, 2.0, channels).astype(np.float32),
         }
         layers[f"{published}/relu"] = {}
-    layers["dense"] = {"kernel": random_array(generator, HEAD_SHAPE), "bias": np.zeros(521, np.float32)}
+    layers["dense"] = {"kernel": random_array(generator, HEAD_SHAPE), "bias": np.zeros(CLASSES, np.float32)}
     return layers
 
 

@@ -53,14 +53,13 @@ def test_streams_hold_their_clips_in_order(tmp_path: Path) -> None:
     """One stream a package and label, with every clip's place and category."""
     corpus = load_corpus(make_corpus(tmp_path))
     music, noise = corpus.streams
-    assert (music.package, music.label, music.target, music.split) == ("bambam", "music", 1, "test")
+    assert (music.package, music.label, music.split) == ("bambam", "music", "test")
     assert [(clip.start_s, clip.duration_s, clip.category) for clip in noise.clips] == [
         (0.0, 1.0, "impact"),
         (1.0, 2.0, "ui"),
     ]
     assert noise.duration_s == 3.0
     assert {clip.category for clip in noise.clips} == {"impact", "ui"}
-    assert noise.target == 0
 
 
 def test_select_filters_by_split_and_label(tmp_path: Path) -> None:
@@ -96,7 +95,6 @@ def test_mixed_counts_as_music_and_says_so(tmp_path: Path) -> None:
     """Music under speech is music, but can be left out."""
     root = make_corpus(tmp_path, ROWS.replace(",music,electronic", ",mixed,tv"))
     stream = load_corpus(root).streams[0]
-    assert stream.target == 1
     assert stream.is_mixed
 
 

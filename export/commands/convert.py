@@ -26,7 +26,7 @@ from export.convert import sidecar
 from export.convert.exact import exact
 from export.convert.tflite import convert, convert_float, load_keras
 from export.convert.tflite_parity import Decide, compare, compare_runtimes
-from export.corpus.dataset import cache_directory
+from export.corpus.dataset import networks_directory
 from export.corpus.recipe import SPLITS
 from export.errors import ExportError
 from export.estimators.deployment import NETWORKS, Deployment, FittedParameters
@@ -158,8 +158,7 @@ class _Files:
         Raises:
             ExportError: there is no network.
         """
-        cache: Path = arguments.cache or cache_directory().parent / "networks"
-        keras: Path = arguments.keras or cache / arguments.model / "model.keras"
+        keras: Path = arguments.keras or networks_directory(arguments.cache) / arguments.model / "model.keras"
         if not keras.is_file():
             raise ExportError(f"{keras}: there is no such network; oido-export train {arguments.model} makes it")
         representative: Path = arguments.representative or keras.with_name("representative.npz")

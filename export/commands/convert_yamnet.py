@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     float32 = made(whole, "float32", work / "float32", training_data=data)
     _calibrate(int8, corpus, cache, arguments)
     print(f"wrote {_install(int8, to)}", flush=True)
-    _copy_calibration(int8, float32)
+    fitted_document = _read(int8)
+    write_json(float32, _read(float32) | {key: fitted_document[key] for key in ("calibration", "thresholds")})
     scores = Scores(cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     alike = yamnet_report.compare(int8, float32, corpus, scores, split=arguments.split, seed=arguments.seed)
     print(f"\n{yamnet_report.alike_table(alike, split=arguments.split)}\n")
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     cosines = yamnet_report.embedding_cosines(int8, float32, windows.patches(seed=arguments.seed))
     lowest = np.quantile(cosines, 0.01)
     print(f"cosine of the embeddings: mean {cosines.mean():.4f}, one in a hundred below {lowest:.4f}\n")
-    _add_parity(int8, yamnet_report.document(alike, split=arguments.split))
+    fitted_document["quantisation"]["parity"] = yamnet_report.document(alike, split=arguments.split)
+    write_json(int8, fitted_document)
     print(f"wrote {_install(int8, to)}\n", flush=True)
     _race(int8, float32, source, arguments.other_python)
     return 0
@@ -88,11 +90,7 @@ def _weights(path: Path | None) -> Path:
 
 
 def _folder(to: Path | None) -> Path:
-    """Where the model goes.
-
-    Raises:
-        UsageError: that lies in this repository.
-    """
+    """Where the model goes, which must not be this repository."""
     folder = to or model_directories()[0]
     if folder.resolve().is_relative_to(CHECKOUT):
         raise UsageError(
@@ -125,13 +123,6 @@ def _calibrate(path: Path, corpus: Corpus, cache: Path, arguments: argparse.Name
     calibrate.run(parser.parse_args([str(path), *where, *how]))
 
 
-def _copy_calibration(source: Path, target: Path) -> None:
-    """Another model decides as this one."""
-    fitted, document = _read(source), _read(target)
-    document |= {key: fitted[key] for key in ("calibration", "thresholds")}
-    write_json(target, document)
-
-
 def _race(int8: Path, float32: Path, source: Path, other_python: Path | None) -> None:
     """Time, in the runtime here and in another's."""
     files = [path.with_suffix(".tflite") for path in (int8, float32)]
@@ -143,20 +134,10 @@ def _race(int8: Path, float32: Path, source: Path, other_python: Path | None) ->
     print(yamnet_report.race_table(names, [yamnet_report.race(python, files) for python in pythons]))
 
 
-def _add_parity(path: Path, parity: dict[str, Any]) -> None:
-    """What int8 costs, into its sidecar."""
-    document = _read(path)
-    document["quantisation"]["parity"] = parity
-    write_json(path, document)
-
-
 def _install(draft: Path, folder: Path) -> Path:
     """Copy the model, the file first: a sidecar never vouches for a file that is not there.
 
-    What `oido-export evaluate --write` has put into the sidecar of the same file is kept.
-
-    Raises:
-        ExportError: the folder cannot be written to.
+    Metrics that `oido-export evaluate --write` has put into the sidecar of the same file are kept.
     """
     document = _read(draft)
     file, path = draft.with_suffix(".tflite"), folder / draft.name

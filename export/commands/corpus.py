@@ -79,11 +79,7 @@ def _build(arguments: argparse.Namespace) -> int:
             )
             check_space(space, out, work)
         with Progress(total=len(packages), unit="packages") as progress:
-
-            def report(package: Package, outcome: Built | CorpusError) -> None:
-                progress.step(_describe(package, outcome))
-
-            builder.build(packages, report)
+            builder.build(packages, lambda package, outcome: progress.step(_describe(package, outcome)))
     print(f"corpus in {out}{'' if packages else ': nothing left to do'}")
     _say_how_to_find(out)
     return 0

@@ -10,11 +10,7 @@ _TIMEOUT_S = 600
 
 
 def probe(python: Path, *words: str | Path) -> str:
-    """What the program prints.
-
-    Args:
-        python: an interpreter with numpy and a TFLite runtime.
-        words: what the program is to do, as its docstring says.
+    """What the program prints when a Python with numpy and a TFLite runtime runs it with these words.
 
     Raises:
         ExportError: it cannot run the model.

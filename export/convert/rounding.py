@@ -104,11 +104,7 @@ def _mean_power(power: Float64) -> float:
 def windows(images: Float64, *, kernel: tuple[int, int], strides: tuple[int, int], same: bool) -> Float64:
     """What a convolution reads: (images, height, width, channels) to (n, out, out, channels, *kernel).
 
-    Args:
-        images: real values, so that padding is zeros.
-        kernel: height and width.
-        strides: height and width.
-        same: padded as TensorFlow does it, more at the end.
+    Kernel and strides are (height, width). `same` pads with zeros as TensorFlow does, more at the end.
     """
     if same:
         sides = [(0, 0)]

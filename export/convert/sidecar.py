@@ -35,22 +35,9 @@ def write(
 ) -> Path:
     """Write a model and its sidecar, the model first: a sidecar never vouches for a file that is not there.
 
-    Args:
-        folder: where both go.
-        name: of the model.
-        kind: what it reads.
-        suffix: `.onnx` or `.tflite`.
-        content: the model file.
-        output: name of its output tensor with the scores.
-        inputs: window and features of this kind, as `device.hearing.models.inputs` reads them.
-        calibration: as fitted on validation.
-        thresholds: for each mode.
-        training_data: version, seconds, whatever identifies it.
-        metrics: on the test split.
-        labels: of the columns of the output.
-        decision: `min_on_s` and `min_off_s` that suit it; None leaves them to the program.
-        licence: of the model.
-        quantisation: how it was quantised and what that cost; None for float.
+    Most arguments are keys of the sidecar. `suffix` is `.onnx` or `.tflite`; `output` names the tensor with the
+    scores, whose columns are `labels`; `inputs` is what `device.hearing.models.inputs` reads. Without a
+    `decision`, its durations are left to the program; without `quantisation` the model calculates in float.
 
     Returns:
         The path of the sidecar.

@@ -94,22 +94,10 @@ def convert(
     features = _checked(model, representative)
     chosen = features[spread(len(features), examples)]
 
-    def quantised(converter: Any, tf: Any) -> None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([example[None]] for example in chosen)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-        # Otherwise FULLY_CONNECTED is written in a version that tflite-runtime 2.14 refuses or gets wrong.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001 - no other way
-
-    content = _convert(model, outputs, quantised)
+    content = _convert(model, outputs, chosen)
     _check_whole(content)
-    about = {
-        "scheme": "int8",
-        "examples": len(chosen),
-        "tensorflow": str(tensorflow("converting a network").__version__),
-    }
-    return describe(content, about)
+    version = str(tensorflow("converting a network").__version__)
+    return describe(content, {"scheme": "int8", "examples": len(chosen), "tensorflow": version})
 
 
 def convert_float(model: Any, *, outputs: Sequence[str] | None = None) -> Converted:
@@ -118,7 +106,7 @@ def convert_float(model: Any, *, outputs: Sequence[str] | None = None) -> Conver
     Raises:
         ExportError: TensorFlow is missing or cannot convert it.
     """
-    return describe(_convert(model, outputs, lambda _converter, _tf: None), {"scheme": "float32"})
+    return describe(_convert(model, outputs, None), {"scheme": "float32"})
 
 
 def describe(content: bytes, quantisation: Mapping[str, Any]) -> Converted:
@@ -188,11 +176,11 @@ def _input_shape(model: Any) -> tuple[int, ...]:
     return tuple(model.inputs[0].shape[1:])
 
 
-def _convert(model: Any, outputs: Sequence[str] | None, settings: Any) -> bytes:
+def _convert(model: Any, outputs: Sequence[str] | None, examples: FloatArray | None) -> bytes:
     """Through a saved model with one signature, whose batch is 1.
 
     That gives tensors fixed shapes, without which attention needs operations that the oldest runtime lacks, and
-    keeps the names of the outputs.
+    keeps the names of the outputs. Without examples the file is float32.
     """
     tf = tensorflow("converting a network")
     import keras  # noqa: PLC0415 - seconds to import
@@ -206,7 +194,13 @@ def _convert(model: Any, outputs: Sequence[str] | None, settings: Any) -> bytes:
         )
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
-        settings(converter, tf)
+        if examples is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([example[None]] for example in examples)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+            # Otherwise FULLY_CONNECTED is written in a version that tflite-runtime 2.14 refuses or gets wrong.
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001 - no other way
         try:
             content = converter.convert()
         except (RuntimeError, ValueError) as error:  # its ConverterError has no public name

@@ -195,14 +195,7 @@ def compare_runtimes(
     decide: Decide,
     pythons: tuple[Path, Path],
 ) -> RuntimeParity:
-    """Run the file in the TFLite runtimes of two Pythons.
-
-    Args:
-        int8: the file.
-        score: its output with the scores.
-        features: (n, ...) real ones.
-        decide: from scores to decisions.
-        pythons: two interpreters, each with numpy and a TFLite runtime.
+    """Run the file in the TFLite runtimes of two Pythons, each with numpy; otherwise as `compare`.
 
     Raises:
         ExportError: a Python cannot run it; or the runtimes differ by more than `WANTED_STEPS` in the mean. That

@@ -20,7 +20,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -38,7 +37,7 @@ def main() -> None:
     if name is None:
         sys.exit(f"{sys.executable} has no TFLite runtime: install {' or '.join(RUNTIMES)} there")
     interpreter = importlib.import_module(f"{RUNTIMES[name]}.interpreter").Interpreter
-    tasks: dict[str, Callable[..., None]] = {"answers": _answers, "race": _race}
+    tasks: dict[str, Any] = {"answers": _answers, "race": _race}
     tasks[sys.argv[1]](interpreter, f"{name} {version(name)}", *sys.argv[2:])
 
 

@@ -33,16 +33,7 @@ def find_ffmpeg() -> str:
 
 
 def decode(path: Path, *, ffmpeg: str, limit_s: float) -> Pcm | None:
-    """Decode the first audio track to 16 kHz mono.
-
-    Args:
-        path: any file that ffmpeg reads.
-        ffmpeg: the program.
-        limit_s: only this much from the beginning.
-
-    Returns:
-        The samples; None if ffmpeg cannot decode the file.
-    """
+    """The first audio track at 16 kHz mono, up to a limit; None if ffmpeg cannot decode the file."""
     command = [ffmpeg, "-nostdin", "-v", "error", "-threads", "1", "-i", f"file:{path}", "-map", "0:a:0"]
     command += ["-t", f"{limit_s:g}", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"]
     # In a process group of its own, so that Ctrl-C reaches only the builder, which then stops between two

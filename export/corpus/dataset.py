@@ -68,6 +68,11 @@ def features_directory(chosen: Path | None) -> Path:
     return chosen or cache_directory().parent / "features"
 
 
+def networks_directory(chosen: Path | None) -> Path:
+    """Where trainings and scenes are kept: the chosen folder, else oido/networks in the user's cache."""
+    return chosen or cache_directory().parent / "networks"
+
+
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the corpus is built unless told otherwise: oido/corpus in the user's cache."""
     home = environment.get("HOME") or Path.home()

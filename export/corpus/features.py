@@ -44,21 +44,17 @@ class Sound(Protocol):
     @property
     def package(self) -> str:
         """Where it comes from: the unit of splitting and of the bootstrap."""
-        ...
 
     @property
     def label(self) -> str:
         """`music`, `no_music` or `mixed`."""
-        ...
 
     @property
     def split(self) -> str:
         """`train`, `validation` or `test`."""
-        ...
 
     def read(self) -> FloatArray:
         """(n,) float32, 16 kHz mono."""
-        ...
 
 
 def name_of(sound: Sound) -> str:

@@ -60,11 +60,6 @@ class Stream:
         return "/".join((self.package, self.label, self.place) if self.place else (self.package, self.label))
 
     @property
-    def target(self) -> int:
-        """1 for music, mixed included (music under speech is music), 0 for no music."""
-        return 0 if self.label == "no_music" else 1
-
-    @property
     def is_mixed(self) -> bool:
         """Whether speech or ambience lies over the music; clean examples leave these out."""
         return self.label == "mixed"

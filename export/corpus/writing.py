@@ -46,13 +46,7 @@ class Writer:
     """Called before each file; raises to end the work."""
 
     def write(self, package: Package, folder: Path, kinds: Mapping[str, tuple[Verdict, str]]) -> Written:
-        """Write one audio file for each label that the package holds.
-
-        Args:
-            package: whose files they are.
-            folder: where they lie.
-            kinds: label and category of each file, by its path in the folder.
-        """
+        """One audio file for each label of a package, from its files in a folder: label and category by path."""
 
         # The order is that of a hash: a cap then takes a sample of the package, not its first directory.
         def place(path: str) -> str:

@@ -20,17 +20,14 @@ class Extractor(Protocol):
     @property
     def name(self) -> str:
         """As it stands in tables."""
-        ...
 
     @property
     def size(self) -> int:
         """Values in an embedding."""
-        ...
 
     @property
     def version(self) -> str:
         """Changes with the weights and with the code: embeddings of another version are others."""
-        ...
 
     def embed(self, samples: FloatArray) -> FloatArray:
         """One embedding a patch.
@@ -42,7 +39,6 @@ class Extractor(Protocol):
             (patches, size) float32. Patch k covers samples 15,360 k to 15,360 k + 15,600. What is left at the end
             is dropped; a sound shorter than one patch is padded with silence.
         """
-        ...
 
 
 def patch_count(samples: int) -> int:

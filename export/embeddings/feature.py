@@ -18,16 +18,13 @@ class Feature(Protocol):
     @property
     def name(self) -> str:
         """As it stands in tables."""
-        ...
 
     @property
     def origin(self) -> Origin:
         """What its embeddings owe to learning."""
-        ...
 
     def __hash__(self) -> int:
         """Of what describes it."""
-        ...
 
     def open(self) -> Extractor:
         """Ready to embed.
@@ -35,7 +32,6 @@ class Feature(Protocol):
         Raises:
             OidoError: its weights cannot be used.
         """
-        ...
 
 
 @functools.lru_cache(maxsize=8)

@@ -19,12 +19,8 @@ _CODE = 1
 """Goes up whenever the same sound and embeddings give other segments."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One take, and the extractors that have not heard it yet, each with the file it goes to."""
-
-    take: Take
-    todo: tuple[tuple[Feature, Path], ...]
+_Task = tuple[Take, list[tuple[Feature, Path]]]
+"""One take, and the extractors that have not heard it yet, each with the file it goes to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +50,18 @@ class Store:
             )
         refuse_alike((take.name for take in takes), lost="rows")
         folders = self._folders(features)
-        tasks = []
+        tasks: list[_Task] = []
         for take in takes:
             paths = [(feature, folders[feature] / _file_name(take)) for feature in features]
-            if todo := tuple(each for each in paths if not each[1].exists()):
-                tasks.append(_Task(take, todo))
+            if todo := [each for each in paths if not each[1].exists()]:
+                tasks.append((take, todo))
         run_all(
             _embed,
             tasks,
             jobs=self.jobs,
             unit="stream",
             describe=lambda task, rows: (
-                f"{', '.join(feature.name for feature, _ in task.todo)}: {task.take.name}, {rows} segments"
+                f"{', '.join(feature.name for feature, _ in task[1])}: {task[0].name}, {rows} segments"
             ),
         )
 
@@ -108,14 +104,15 @@ def _version(feature: Feature) -> str:
 
 def _embed(task: _Task) -> int:
     """Make a take, embed it, and write down its segments."""
-    extractors = [opened(feature) for feature, _ in task.todo]
+    take, todo = task
+    extractors = [opened(feature) for feature, _ in todo]
     parts: list[list[Segments]] = [[] for _ in extractors]
-    for section in task.take.sections():
+    for section in take.sections():
         for extractor, found in zip(extractors, parts, strict=True):
-            found.append(Segments.of(section, extractor, task.take.variation))
+            found.append(Segments.of(section, extractor, take.variation))
     if not parts[0]:
-        raise ExportError(f"{task.take.name}: there is no sound in it")
-    for (_, path), found in zip(task.todo, parts, strict=True):
+        raise ExportError(f"{take.name}: there is no sound in it")
+    for (_, path), found in zip(todo, parts, strict=True):
         joined = Segments.join(found)
         joined.save(path)
     return len(joined)

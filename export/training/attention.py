@@ -16,6 +16,7 @@ from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.models.inputs import HOP_FRAMES
 from device.hearing.models.loading import PatchModel, load_model
 from device.sound import FloatArray
+from export.corpus.dataset import networks_directory
 from export.errors import ExportError
 from export.estimators.attention import build
 from export.estimators.embedder import EMBEDDING
@@ -24,7 +25,7 @@ from export.frameworks import tensorflow
 from export.progress import Progress
 from export.training.batches import Augmentation, factors
 from export.training.course import Record
-from export.training.data import cache, scenes
+from export.training.data import scenes
 from export.training.shards import Examples
 from export.whole_file import write_arrays, write_json
 
@@ -169,7 +170,7 @@ class Best:
     def restore(self, model: Any) -> None:
         """Give the weights back to the model."""
         with np.load(self._path) as stored:
-            model.set_weights([stored[f"weights_{i}"] for i in range(len(stored.files) - 1)])
+            model.set_weights([stored[name] for name in stored.files if name.startswith("weights_")])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -178,7 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(embedder, PatchModel):
         raise ExportError(f"{arguments.out / 'embedder.json'} is no embedder; run oido-export convert embedder")
     training, validation, version = scenes(arguments)
-    folder = cache(arguments) / "attention"
+    folder = networks_directory(arguments.cache) / "attention"
     data = f"{embedder.sidecar.sha256[:12]}-{version}-{arguments.seed}"
     stored = folder / f"embedded-{data}.npz"
     if not stored.exists():
@@ -190,8 +191,8 @@ def run(arguments: argparse.Namespace) -> int:
         checked = segments(validation, embed, seed=1, passes=1)
         arrays = {"x": learned[0], "y": learned[1], "validation_x": checked[0], "validation_y": checked[1]}
         write_arrays(stored, arrays)
-    with np.load(stored) as arrays:
-        features = {name: arrays[name] for name in arrays.files}
+    with np.load(stored) as archive:
+        features = dict(archive)
     model = train(
         (features["x"], features["y"]),
         (features["validation_x"], features["validation_y"]),
@@ -204,12 +205,7 @@ def run(arguments: argparse.Namespace) -> int:
     generator = np.random.default_rng(arguments.seed)
     some = generator.choice(len(features["x"]), min(500, len(features["x"])), replace=False)
     write_arrays(folder / "representative.npz", {"segments": features["x"][some]})
-    about = {
-        "corpus": version,
-        "epochs": arguments.epochs,
-        "seed": arguments.seed,
-        "embedder": embedder.sidecar.sha256,
-    }
-    write_json(folder / "training_data.json", about)
+    about = {"corpus": version, "epochs": arguments.epochs, "seed": arguments.seed}
+    write_json(folder / "training_data.json", {**about, "embedder": embedder.sidecar.sha256})
     print(f"wrote {folder / 'model.keras'}; next: oido-export convert attention")
     return 0

@@ -2,9 +2,8 @@
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from export.corpus.dataset import cache_directory, find_corpus, load_corpus
+from export.corpus.dataset import find_corpus, load_corpus, networks_directory
 from export.corpus.features import SEED, Sound
 from export.corpus.pools import pools
 from export.corpus.speech import synthetic_speech
@@ -16,11 +15,6 @@ from export.yamnet.official import prepared_weights
 VALIDATION_SCENES = 2_000
 
 
-def cache(arguments: argparse.Namespace) -> Path:
-    """Where trainings and scenes are kept: `--cache`, else oido/networks in the user's cache."""
-    return Path(arguments.cache or cache_directory().parent / "networks")
-
-
 def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
     """Scenes to learn from, scenes to check on, and a version that changes with either.
 
@@ -29,7 +23,7 @@ def scenes(arguments: argparse.Namespace) -> tuple[Examples, Examples, str]:
     corpus = load_corpus(find_corpus(arguments.corpus))
     extra: list[Sound] = [*synthetic_speech(), *synthetic_sounds()]
     version = f"{corpus.version}-{fingerprint(extra)}"
-    folder = cache(arguments) / f"scenes-{version}"
+    folder = networks_directory(arguments.cache) / f"scenes-{version}"
     teacher = partial(yamnet_teacher, arguments.yamnet or prepared_weights())
     training = make(
         lambda: pools(corpus.select(split="train"), extra),

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.models.inputs import HOP_FRAMES
 from device.sound import FloatArray
+from export.corpus.dataset import networks_directory
 from export.embeddings.base import in_batches
 from export.estimators.embedder import DEFAULT_SIZE, SIZES, Size, build, deployable
 from export.evaluation.metrics import f1
@@ -22,7 +23,7 @@ from export.frameworks import tensorflow
 from export.spread import spread
 from export.training.batches import BatchMaker, target
 from export.training.course import Course, Record
-from export.training.data import cache, scenes
+from export.training.data import scenes
 from export.training.scenes import FRAMES
 from export.training.shards import Examples
 from export.whole_file import write_arrays, write_json
@@ -197,7 +198,9 @@ def run(arguments: argparse.Namespace) -> int:
     """From the corpus to CACHE/embedder/model.keras; `oido-export convert embedder` goes on from there."""
     training, validation, version = scenes(arguments)
     size = SIZES[arguments.size]
-    folder = cache(arguments) / ("embedder" if size.name == DEFAULT_SIZE else f"embedder-{size.name}")
+    folder = networks_directory(arguments.cache) / (
+        "embedder" if size.name == DEFAULT_SIZE else f"embedder-{size.name}"
+    )
     whole = train(
         size,
         training=training,

@@ -19,11 +19,10 @@ from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.augment import NOISES, Room, at_level, in_a_room, noise, record
 from export.corpus.codecs import CODECS, through
 from export.corpus.pools import Part, Pool
+from export.evaluation.hearing import SEGMENT_PATCHES
 
-PATCHES = 10
-"""One after the other in a scene, without overlap: one segment."""
-
-FRAMES = PATCHES * PATCH_FRAMES
+FRAMES = SEGMENT_PATCHES * PATCH_FRAMES
+"""A scene is one segment long."""
 
 LABELLED = (FRAMES - PATCH_FRAMES) // HOP_FRAMES + 1
 """Patches with a label, overlapping by half."""

@@ -34,9 +34,7 @@ _BATCH = 50
 def bounded(weights: YamnetWeights, patches: FloatArray) -> YamnetWeights:
     """The same network for relu6: its scores and embeddings hardly change.
 
-    Args:
-        weights: as published.
-        patches: (n, 96, 64) real features, both loud and quiet, to measure the ordinary range on.
+    The ordinary range is measured on patches, (n, 96, 64) real features, both loud and quiet.
     """
     reached = _reached(weights, patches)
     convolutions = []
