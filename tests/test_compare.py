@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 import pytest
-from comparison_fakes import QUICK, LoudnessFeature, three_splits
+from comparison_fakes import QUICK, three_splits
 from evaluation_fakes import small_corpus
+from loudness_fakes import LoudnessFeature
 from test_tracking import needs_mlflow
 
 from export.__main__ import main
@@ -19,7 +20,7 @@ FEATURES = (LoudnessFeature(), LoudnessFeature(name="net", origin="published", v
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Three splits."""
-    return three_splits(tmp_path_factory.mktemp("corpus"), seconds=12.0)
+    return three_splits(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")

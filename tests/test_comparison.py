@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparison_fakes import QUICK, SIZE, LoudnessExtractor, LoudnessFeature, three_splits
+from comparison_fakes import QUICK, three_splits
 from evaluation_fakes import album
+from loudness_fakes import SIZE, LoudnessExtractor, LoudnessFeature
 from segment_fakes import segments as cloud
 
 from export.comparison.costs import measure
 from export.comparison.feature import NamedFeature
 from export.comparison.fits import Fits, described
-from export.comparison.heard import EVALUATED, Heard
 from export.comparison.learning import curve, some
 from export.comparison.listing import comma_separated, markdown
-from export.comparison.paired import Contest, f1_difference
+from export.comparison.paired import PairedTest, f1_difference
 from export.comparison.rows import ALL
-from export.comparison.running import Material, answers, contests, judge, materials
+from export.comparison.running import Material, judge, materials, paired_tests
+from export.comparison.selection import EVALUATED, Selection
 from export.corpus.streams import Corpus
 from export.embeddings.feature import opened
 from export.embeddings.segments import Segments, cut
@@ -29,8 +30,9 @@ from export.estimators.catalogue import all_estimators
 from export.estimators.heads import dense_head
 from export.estimators.linear import PooledLogistic
 from export.estimators.network import Schedule
+from export.evaluation.calibration import thresholds
 from export.evaluation.hearing import segment_ends
-from export.evaluation.metrics import Figure, f1, thresholds
+from export.evaluation.metrics import Figure, f1
 from export.evaluation.takes import VARIATIONS, Section, takes
 
 
@@ -54,7 +56,7 @@ def store_in(folder: Path, *, seed: int = 1) -> Store:
 @pytest.fixture(scope="module")
 def found(corpus: Corpus, cache: Path) -> Material:
     """Of the loudness."""
-    (one,) = materials([LoudnessFeature()], Heard.of(corpus, "validation", seed=1), store_in(cache))
+    (one,) = materials([LoudnessFeature()], Selection.of(corpus, "validation", seed=1), store_in(cache))
     return one
 
 
@@ -106,7 +108,7 @@ def test_everything_is_learnt_from_once(found: Material) -> None:
 
 def test_a_second_look_embeds_nothing(corpus: Corpus, tmp_path: Path) -> None:
     """Of the same sound, extractor and seed; another version of the extractor begins again."""
-    heard = Heard.of(corpus, "validation", seed=1).validation
+    heard = Selection.of(corpus, "validation", seed=1).validation
     first = store_in(tmp_path).segments(LoudnessFeature(), heard)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
     again = store_in(tmp_path).segments(LoudnessFeature(), heard)
@@ -118,7 +120,7 @@ def test_a_second_look_embeds_nothing(corpus: Corpus, tmp_path: Path) -> None:
 
 def test_several_extractors_hear_a_take_that_is_made_once(corpus: Corpus, tmp_path: Path) -> None:
     """And each finds later what was computed then."""
-    heard = Heard.of(corpus, "validation", seed=1).validation
+    heard = Selection.of(corpus, "validation", seed=1).validation
     features = [LoudnessFeature(), LoudnessFeature(name="net", version="net-1")]
     store_in(tmp_path).fill(features, heard)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
@@ -130,7 +132,7 @@ def test_several_extractors_hear_a_take_that_is_made_once(corpus: Corpus, tmp_pa
 
 def test_an_extractor_that_comes_later_is_filled_in(corpus: Corpus, tmp_path: Path) -> None:
     """The others have heard the takes already, and do not hear them again."""
-    heard = Heard.of(corpus, "validation", seed=1).validation
+    heard = Selection.of(corpus, "validation", seed=1).validation
     first, later = LoudnessFeature(), LoudnessFeature(name="net", version="net-1")
     store_in(tmp_path).fill([first], heard)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
@@ -143,7 +145,8 @@ def test_other_repeats_of_the_same_streams_are_other_takes(corpus: Corpus, tmp_p
     """Twice as many rooms are not taken from the file of one room."""
     store = store_in(tmp_path)
     once, twice = (
-        store.segments(LoudnessFeature(), takes(corpus, "train", seed=1, repeats=repeats)) for repeats in (1, 2)
+        store.segments(LoudnessFeature(), takes(corpus, "validation", seed=1, repeats=repeats))
+        for repeats in (1, 2)
     )
     for variation, times in (("clean", 1), ("level", 2), ("room", 2)):
         rows = np.count_nonzero(once.variation == variation)
@@ -198,12 +201,12 @@ def test_a_kept_network_has_its_standardisation(tmp_path: Path) -> None:
     head = dense_head(units=(8,), learning_rate=3e-3, schedule=schedule, standardise=True)
     fit = Fits(folder=tmp_path, seed=1).fit(head, made_up(), feature="cloud", checked=made_up())
     rows = made_up(seed=1)
-    probability = answers(fit, head, rows)
+    probability = fit.file.probability(rows.sequences)
     assert fit.file.standardisation is not None
     assert fit.file.suffix == ".tflite"
     assert np.mean((probability >= 0.5) == rows.music) > 0.8
     bare = replace(fit, file=replace(fit.file, standardisation=None))
-    assert not np.array_equal(answers(bare, head, rows), probability)
+    assert not np.array_equal(bare.file.probability(rows.sequences), probability)
 
 
 def test_a_description_has_no_addresses() -> None:
@@ -267,18 +270,18 @@ def test_the_difference_is_that_of_both_f1s() -> None:
 )
 def test_the_answer_is_a_sentence_either_way(difference: Figure, sentence: str) -> None:
     """Whatever came out."""
-    assert re.search(sentence, str(Contest("transfer", "a", "b", difference)))
+    assert re.search(sentence, str(PairedTest("transfer", "a", "b", difference)))
 
 
-def test_contestants_are_chosen_on_validation(found: Material, cache: Path) -> None:
+def test_rows_to_compare_are_chosen_on_validation(found: Material, cache: Path) -> None:
     """Not by what is reported: the better on validation stands for its kind, whatever its F1 is."""
     fits = Fits(folder=cache / "fits", seed=1)
     scratch, low = (judge(each, found, fits, costs=False) for each in QUICK)
     published = replace(scratch, row=replace(scratch.row, feature="net", origin="published", validation_f1=0.2))
     better = replace(low, row=replace(low.row, feature="net", origin="published", validation_f1=0.3))
-    (contest,) = contests([scratch, published, better])
-    assert contest.challenger == f"net + {low.row.head}"
-    assert contest.incumbent == scratch.row.name
+    (found_test,) = paired_tests([scratch, published, better])
+    assert found_test.candidate == f"net + {low.row.head}"
+    assert found_test.baseline == scratch.row.name
 
 
 def test_each_origin_is_held_against_what_it_should_beat(found: Material, cache: Path) -> None:
@@ -287,16 +290,16 @@ def test_each_origin_is_held_against_what_it_should_beat(found: Material, cache:
     published = replace(scratch, row=replace(scratch.row, feature="net", origin="published"))
     own = replace(scratch, row=replace(scratch.row, feature="ours", origin="own"))
     held = [
-        (each.challenger.split()[0], each.incumbent.split()[0]) for each in contests([scratch, published, own])
+        (each.candidate.split()[0], each.baseline.split()[0]) for each in paired_tests([scratch, published, own])
     ]
     assert held == [("net", "loudness"), ("ours", "loudness"), ("ours", "net")]
-    assert "the best by transfer, net + logistic" in str(contests([scratch, published, own])[2])
+    assert "the best by transfer, net + logistic" in str(paired_tests([scratch, published, own])[2])
 
 
-def test_without_rows_from_scratch_there_is_no_contest(found: Material, cache: Path) -> None:
+def test_without_rows_from_scratch_there_is_no_paired_test(found: Material, cache: Path) -> None:
     """Nothing to beat."""
     judged = judge(QUICK[0], found, Fits(folder=cache / "fits", seed=1), costs=False)
-    assert contests([replace(judged, row=replace(judged.row, origin="own"))]) == []
+    assert paired_tests([replace(judged, row=replace(judged.row, origin="own"))]) == []
 
 
 def test_a_part_of_the_packages_keeps_both_labels() -> None:

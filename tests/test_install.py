@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from comparison_fakes import LoudnessFeature
 from evaluation_fakes import song, talk
 from hearing_fakes import noise, scene
+from loudness_fakes import LoudnessFeature
 from network_fakes import TINY_MODELS, install_tiny, needs_tflite, tiny_document
 
 from device.cli import main as oido
@@ -26,7 +27,7 @@ from export.__main__ import main
 from export.commands import compare as command
 from export.comparison.feature import NamedFeature
 from export.comparison.fits import Fits
-from export.comparison.install import Installable, Shelf
+from export.comparison.install import Installable, install
 from export.comparison.running import Material, judge
 from export.embeddings.base import Extractor
 from export.embeddings.feature import Feature, Origin, opened
@@ -37,7 +38,6 @@ from export.estimators.base import Estimator, ModelFile, standardisation_of
 from export.estimators.heads import dense_head
 from export.estimators.linear import PooledLogistic
 from export.estimators.network import Schedule
-from export.estimators.parity import said
 from export.evaluation.hearing import answers, segment_ends
 from export.evaluation.metrics import f1
 from export.evaluation.takes import Section
@@ -97,14 +97,14 @@ def judged(material: Material, folder: Path, estimator: Estimator = LOGISTIC) ->
     return Installable(found, material, estimator.reads)
 
 
-def shelf(folder: Path) -> Shelf:
-    """A folder of models."""
-    return Shelf(folder=folder / "models", corpus="v", seed=1)
+def installed(rows: Sequence[Installable], folder: Path) -> list[str]:
+    """What is said of rows that go into the models of a folder."""
+    return list(install(rows, folder / "models", corpus="v", seed=1))
 
 
 def put(row: Installable, folder: Path) -> Path:
     """Install one row; where its description is."""
-    (sentence,) = shelf(folder).install([row])
+    (sentence,) = installed([row], folder)
     assert sentence == f"{row.judged.row.feature}: installed in {folder / 'models'}: {row.name}"
     return folder / "models" / f"{row.name}.json"
 
@@ -120,7 +120,7 @@ def from_the_comparison(row: Installable, path: Path, sound: FloatArray) -> Floa
     sequences = cut(opened(row.material.feature).embed(sound), sound.size - REACH)
     labels = np.full(len(sequences), "any")
     rows = Segments(sequences, np.ones(len(sequences), np.int8), labels, labels)
-    raw = said(row.judged.file, rows.read(row.reads))
+    raw = row.judged.file.probability(rows.read(row.reads))
     return Sidecar.read(path).calibration(raw.astype(np.float32))
 
 
@@ -193,7 +193,7 @@ def test_rows_on_yamnet_wait_for_it(tmp_path: Path) -> None:
     document = tiny_document("embedder") | {"name": "yamnet"}
     install_tiny(tmp_path / "own", "embedder", document).rename(tmp_path / "own" / "yamnet.json")
     row = judged(material_of(TinyFeature(tmp_path / "own")), tmp_path)
-    (sentence,) = shelf(tmp_path).install([row])
+    (sentence,) = installed([row], tmp_path)
     assert sentence.startswith("yamnet: not installed, as the device makes its embeddings with a model that is")
     assert "no model is named 'yamnet'" in sentence
     shutil.copytree(tmp_path / "own", tmp_path / "models")
@@ -206,7 +206,7 @@ def test_what_the_device_does_not_compute_is_said_once(cepstral: Material, tmp_p
     """One sentence for all rows of a feature, and no file; other features go on."""
     row = judged(cepstral, tmp_path)
     foreign = replace(row, judged=replace(row.judged, row=replace(row.judged.row, feature="vggish")))
-    sentences = list(shelf(tmp_path).install([foreign, foreign, row]))
+    sentences = installed([foreign, foreign, row], tmp_path)
     assert sentences[0] == "vggish: not installed, as the device does not compute vggish embeddings"
     assert len(sentences) == 2
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
@@ -220,7 +220,7 @@ def test_a_folder_with_another_embedder_is_refused(ours: Material, tmp_path: Pat
     """The device would find that one first; nothing is written."""
     install_tiny(tmp_path / "models", "embedder")
     with pytest.raises(ExportError, match=r"embedder\.json: is another 'embedder' than the one whose embeddings"):
-        list(shelf(tmp_path).install([judged(ours, tmp_path)]))
+        installed([judged(ours, tmp_path)], tmp_path)
     assert not list((tmp_path / "models").glob("ours-*"))
 
 
@@ -247,7 +247,7 @@ def test_thresholds_are_of_calibrated_answers_to_validation(cepstral: Material, 
     assert set(sidecar.thresholds) == set(MODES)
     assert recall <= balanced <= precision
     validation = cepstral.validation
-    probability = sidecar.calibration(said(row.judged.file, validation.read("pooled")).astype(np.float32))
+    probability = sidecar.calibration(row.judged.file.probability(validation.read("pooled")).astype(np.float32))
     assert f1(validation.music, probability >= balanced) >= row.judged.row.validation_f1 - 0.02
 
 
@@ -265,7 +265,7 @@ def test_an_installed_row_is_chosen_by_its_name(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     folder: Path = options("--install").install
     assert folder == tmp_path / "data" / "oido" / "models"
-    list(Shelf(folder=folder, corpus="v", seed=1).install([judged(cepstral, tmp_path)]))
+    list(install([judged(cepstral, tmp_path)], folder, corpus="v", seed=1))
     soundfile.write(tmp_path / "noise.wav", noise(15.0, level_dbfs=-25, seed=5), SAMPLE_RATE)
     assert oido(["classify", "--model", "cepstral-logistic", str(tmp_path / "noise.wav")]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -278,7 +278,7 @@ def test_a_row_that_the_device_would_refuse_is_an_error(tmp_path: Path) -> None:
     row = judged(material_of(LoudnessFeature()), tmp_path)
     foreign = replace(row, judged=replace(row.judged, row=replace(row.judged.row, feature="cepstral")))
     with pytest.raises(ModelError, match=r"cepstral-logistic\.onnx: cannot take features of shape \(1, 120\)"):
-        list(shelf(tmp_path).install([foreign]))
+        installed([foreign], tmp_path)
 
 
 def test_kept_rows_cannot_be_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
