@@ -5,7 +5,7 @@ listeners.py  all sources: started, stopped, commanded together
 listener.py   one source: heard, reported, opened again, commanded
 liveness.py   when a listener must next show that it is alive
 reload.py     what a new configuration changes
-signals.py    SIGTERM, SIGINT and SIGHUP as events
+signals.py    SIGTERM, SIGINT and SIGHUP, without a lock
 systemd.py    readiness, status and watchdog
-memory.py     gives back what only the start needed
+memory.py     releases start-up memory
 """

@@ -18,15 +18,16 @@ from device.daemon.listener import Listener
 from device.daemon.listeners import Listeners
 from device.daemon.memory import Settling
 from device.daemon.reload import changes
-from device.daemon.signals import signals
+from device.daemon.signals import Signals, signals
 from device.daemon.systemd import Notifier
 from device.errors import ModelError, OidoError
 from device.hearing.classifier import try_model
 from device.hearing.models.loading import Model, configured_model, installed_model
 from device.monitoring.host import hardware, resident_mb
 from device.monitoring.metrics import Figures, render
-from device.publishing.discovery import birth_topic, discoveries, forgetting_message
-from device.publishing.message import Topics, info_message
+from device.publishing.discovery import birth_topic, discoveries
+from device.publishing.ledger import Ledger, retained_topics
+from device.publishing.message import Topics, clearing_message, info_message
 from device.publishing.payloads import DeviceInfo
 from device.publishing.publisher import Publisher
 from device.publishing.stdout import StdoutPublisher
@@ -72,8 +73,9 @@ def run(
     daemon = _Daemon(
         config, open_source=open_source, origin=origin, given=publisher, notifier=notifier or Notifier()
     )
-    with closing(daemon):
-        return daemon.run(drain_s=drain_s, reread=reread)
+    # The signals stand around the end as well: a second one must not break off the goodbye.
+    with signals(reload=reread is not None) as asked, closing(daemon):
+        return daemon.run(asked, drain_s=drain_s, reread=reread)
 
 
 class _Daemon:
@@ -98,48 +100,56 @@ class _Daemon:
         self._trouble = ""
         """Why the latest reload was refused."""
         self._changing = threading.Lock()  # held while the configuration or the model changes
-        self._discovered: set[str] = set()
-        """The discovery topics of this device."""
         self._model = configured_model(config.model)
         # A replay keeps no state: the state directory belongs to the live daemon.
         self._state = State(config) if given is None and origin is None else None
+        self._ledger = Ledger() if self._state is None else self._state.ledger
         self._publisher = self._make_publisher(config)
         self._metrics = ExitStack()
         self._settling = Settling()
 
     def close(self) -> None:
-        """Close everything."""
-        self._metrics.close()
+        """Close everything; `offline` is published first."""
         self._publisher.close()
+        self._metrics.close()
         if self._state is not None:
             self._state.close()
         self._notifier.close()
 
-    def run(self, *, drain_s: float, reread: ReadConfig | None) -> int:
+    def run(self, asked: Signals, *, drain_s: float, reread: ReadConfig | None) -> int:
         """Start everything, supervise it, and end it in order; the exit code."""
-        with signals(reload=reread is not None) as asked:
-            self._publisher.start()
-            self._introduce()
-            self._serve_metrics()
-            self._listeners.start([self._listener(source) for source in self._config.source])
-            self._notifier.ready()
-            while not asked.stop.wait(POLL_S):
-                if self._publisher.ended or self._listeners.crashed or not self._listeners.alive:
-                    break
-                if reread is not None and asked.reload.is_set():
-                    asked.reload.clear()
-                    self._reload(reread)
-                self._look_after()
-            self._notifier.stopping()
-            finished = not self._listeners.alive
-            self._listeners.stop()
-            if finished and not self._publisher.drain(drain_s):
-                _log.error("the broker did not acknowledge everything within %g s", drain_s)
-                return 1
+        self._introduce()
+        # Before the publisher: a session begins with states that are true, and these are the listeners' first words.
+        self._listeners.start([self._listener(source) for source in self._config.source])
+        self._publisher.start()
+        self._serve_metrics()
+        self._notifier.ready()
+        while not asked.wait(POLL_S):
+            if self._publisher.ended or self._listeners.crashed or not self._listeners.alive:
+                break
+            if reread is not None and asked.reload:
+                asked.reload = False
+                self._reload(reread)
+            self._look_after()
+        self._notifier.stopping()
+        finished = not self._listeners.alive
+        self._listeners.stop()
+        if finished and not self._drained(drain_s, asked):
+            when = "before the signal to stop" if asked.stop else f"within {drain_s:g} s"
+            _log.error("the broker did not acknowledge everything %s", when)
+            return 1
         errors = tuple(self._listeners.errors())
         for error in errors:
             _log.error("%s", error)
         return max((error.exit_code for error in errors), default=0)
+
+    def _drained(self, patience_s: float, asked: Signals) -> bool:
+        """Whether the broker acknowledges everything in time, and before a signal asks to stop."""
+        deadline = time.monotonic() + patience_s
+        while not self._publisher.drain(POLL_S):
+            if asked.stop or time.monotonic() > deadline:
+                return False
+        return True
 
     def _look_after(self) -> None:
         """Publish which sources cannot be heard; feed the watchdog if no listener is late."""
@@ -186,12 +196,13 @@ class _Daemon:
         if publisher is not None:
             self._publisher.close()
             self._publisher = publisher
-            publisher.start()
         if publisher is not None or change.model or change.start or gone:
             self._introduce()
+        self._listeners.start([self._listener(source) for source in config.source if source.name in change.start])
+        if publisher is not None:
+            publisher.start()
         if change.metrics:
             self._serve_metrics()
-        self._listeners.start([self._listener(source) for source in config.source if source.name in change.start])
         self._settling.begin()
 
     def _make_publisher(self, config: Config) -> Publisher:
@@ -213,11 +224,19 @@ class _Daemon:
                 on_command=self._on_command,
                 birth=birth if wanted.enabled else None,
                 outbox=None if self._state is None else self._state.outbox,
+                ledger=self._ledger,
+                before_states=lambda: self._listeners.guard(time.monotonic()),
             )
         return StdoutPublisher(sys.stdout)
 
     def _introduce(self) -> None:
-        """Publish what the device is, and tell Home Assistant which sources it has, and which are gone."""
+        """Clear what is no longer there, publish what the device is, and tell Home Assistant its sources."""
+        wanted = retained_topics(self._config)
+        gone = self._ledger.topics - wanted
+        self._ledger.note(wanted)
+        # First, so that a renamed source finds its entity ids free.
+        for topic in sorted(gone):
+            self._publisher.publish(clearing_message(topic))
         sidecar = self._model.sidecar
         info = DeviceInfo(
             version=device.__version__,
@@ -227,12 +246,8 @@ class _Daemon:
             python=platform.python_version(),
         )
         self._publisher.publish(info_message(Topics.of(self._config), info))
-        before, self._discovered = self._discovered, set()
         for message in discoveries(self._config, info):
             self._publisher.publish(message)
-            self._discovered.add(message.topic)
-        for topic in before - self._discovered:
-            self._publisher.publish(forgetting_message(topic))
 
     def _on_command(self, source: str, payload: bytes) -> None:
         if not self._listeners.command(source, payload):

@@ -40,6 +40,7 @@ soak_power(Path(sys.argv[1]), rounds=1, seed=1, show=print)
         ("endurance.py", "--hours", "2"),
         ("source_loss.py", "--times", "1", "--loss-s", str(DEADLINE_S), "--recovery-s", str(DEADLINE_S)),
         ("steady.py", "--seconds", "5", "--warm-up", "3", "--percent", "100"),
+        ("signals.py", "--starts", "10", "--signals", "10000", "--within-s", str(DEADLINE_S)),
     ],
     ids=lambda words: words[0],
 )

@@ -12,7 +12,6 @@ durable; {"rss_mb": x, ...} every 500 pairs; {"done": true} at the end. Then it 
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -34,6 +33,7 @@ from device.configuration.settings import (  # noqa: E402 - the same
     SourceConfig,
 )
 from device.daemon.listener import Listener  # noqa: E402
+from device.daemon.signals import signals  # noqa: E402
 from device.hearing.models.inputs import StatisticsInput  # noqa: E402
 from device.hearing.models.loading import StatisticsModel  # noqa: E402
 from device.hearing.models.runtimes import Runtime  # noqa: E402
@@ -122,13 +122,14 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
         decision=DecisionConfig(on=0.5, min_on_s=0, min_off_s=0),
         history=HistoryConfig(enabled=True),
     )
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     state = State(config, environment=environment)
     topics = Topics("oido", NODE)
     soon = Retry(first_s=0.05, longest_s=0.1, short_s=0.1, conflict_s=0.1)
     retry = Retry() if "SOAK_REAL_RETRY" in environment else soon
-    with TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry) as publisher:
+    with (
+        signals(reload=False) as asked,
+        TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry) as publisher,
+    ):
         listener = Listener(
             SourceConfig(name=SOURCE, flat_line_s=0.0),
             config=config,
@@ -140,7 +141,8 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
         )
         tell(rss_mb=resident_mb(), pairs=0, waiting=publisher.queued_events)
         listener.start()
-        stop.wait()
+        while not asked.wait(60.0):
+            pass
         listener.stop()
         listener.join(5)
     state.close()
