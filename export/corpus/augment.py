@@ -7,7 +7,6 @@ what is done to the sound must never tell which it is.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.signal
 
 from device.sound import SAMPLE_RATE, FloatArray
@@ -108,14 +107,9 @@ def at_level(samples: FloatArray, level_dbfs: float) -> FloatArray:
     return samples * np.float32(10 ** (level_dbfs / 20) / rms) if rms > 0 else samples
 
 
-def to_16_bit(samples: FloatArray) -> npt.NDArray[np.int16]:
-    """What a 16-bit converter makes of it: clipped and quantised."""
-    return np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
-
-
 def record(samples: FloatArray) -> FloatArray:
-    """The same as (n,) float32 in [-1, 1]."""
-    return to_16_bit(samples).astype(np.float32) / np.float32(32768)
+    """What a 16-bit converter makes of it: clipped and quantised, (n,) float32 in [-1, 1]."""
+    return (np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768) / 32768).astype(np.float32)
 
 
 def in_a_room(samples: FloatArray, generator: np.random.Generator, room: Room = ROOM) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import soxr
 
 from device.sound import SAMPLE_RATE, FloatArray
-from export.corpus.augment import to_16_bit
+from export.corpus.augment import record
 from export.corpus.features import Sound
 from export.corpus.streams import Stream
 from export.errors import ExportError
@@ -98,7 +98,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
     for stream in streams:
         if stream.is_mixed:
             continue
-        whole = to_16_bit(stream.read())
+        whole = (record(stream.read()) * 32768).astype(np.int16)
         for clip in stream.clips:
             begin = round(clip.start_s * SAMPLE_RATE)
             gathered[_part(stream, clip.category)][stream.package].append(
@@ -106,7 +106,7 @@ def pools(streams: Iterable[Stream], extra: Iterable[Sound] = ()) -> dict[Part, 
             )
     for sound in extra:
         part: Part = "speech" if sound.package.startswith("espeak/") else "synthetic"
-        gathered[part][sound.package].append(to_16_bit(sound.read()))
+        gathered[part][sound.package].append((record(sound.read()) * 32768).astype(np.int16))
     found = {
         part: Pool(part, [Track(package, np.concatenate(pieces)) for package, pieces in sorted(packages.items())])
         for part, packages in gathered.items()
