@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from device.errors import OidoError
+from device.masking import masked
 
 EXIT_INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 + SIGINT."""
@@ -25,6 +26,14 @@ class Command:
     help: str
     module: str
     """Imported only when the command is asked for: `oido version` does not wait for a runtime."""
+
+
+class _Masking(logging.Formatter):
+    """Shows no secret of a URL: neither in a message nor in the exceptions after it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        return masked(super().format(record))
 
 
 def parse(argv: Sequence[str], *, prog: str, description: str, commands: Sequence[Command]) -> argparse.Namespace:
@@ -72,11 +81,13 @@ def execute(argv: Sequence[str] | None, *, prog: str, description: str, commands
     """
     words = sys.argv[1:] if argv is None else argv
     arguments = parse(words, prog=prog, description=description, commands=commands)
-    logging.basicConfig(format=f"{prog}: %(levelname)s: %(message)s", stream=sys.stderr, level=logging.INFO)
+    log = logging.StreamHandler()
+    log.setFormatter(_Masking(f"{prog}: %(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[log], level=logging.INFO)
     try:
         return int(arguments.run(arguments))
     except OidoError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        print(masked(f"{prog}: error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)

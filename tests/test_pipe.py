@@ -19,7 +19,7 @@ from waiting import DEADLINE_S
 from device.configuration.settings import SourceConfig, SourceKind
 from device.errors import ConfigurationError, SourceError, SourceLost
 from device.sound import Block, FloatArray
-from device.sources.ffmpeg import arguments, mask
+from device.sources.ffmpeg import arguments
 from device.sources.opening import open_source
 from device.sources.pipe import FfmpegStream, PcmReader, StandardInput
 
@@ -117,21 +117,6 @@ def test_a_terminal_is_not_listened_to() -> None:
         pytest.raises(SourceError, match="is a terminal"),
     ):
         list(StandardInput(name="in", stall_s=5, stream=terminal).blocks())
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("rtsp://user:pass@cam/1: refused", "rtsp://***@cam/1: refused"),
-        ("rtsp://user:p@ss@cam/1", "rtsp://***@cam/1"),
-        ("http://radio/a?token=abc&x=1", "http://radio/a?token=***&x=1"),
-        ("http://radio/a@b", "http://radio/a@b"),
-        ("tcp://u:p@a and http://u:p@b", "tcp://***@a and http://***@b"),
-    ],
-)
-def test_credentials_are_masked(text: str, masked: str) -> None:
-    """In whatever line they stand; an @ in the path is none."""
-    assert mask(text) == masked
 
 
 @pytest.mark.parametrize(

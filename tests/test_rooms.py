@@ -8,7 +8,7 @@ import pytest
 
 ORDER = {
     "device": (
-        ("errors", "sound"),
+        ("errors", "masking", "sound"),
         ("configuration", "command_line"),
         ("hearing.front_end",),
         ("hearing.statistics",),

@@ -17,6 +17,7 @@ from device.commands.options import add_config
 from device.commands.progress_bar import Progress
 from device.configuration.settings import Runtime, load
 from device.errors import OidoError, UsageError
+from device.masking import masked
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 192_000
 """What microphones capture at."""
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(sys.stderr) as progress:
         report = survey(wanted, show=progress.draw, failed=failures.append)
     for error in failures:
-        print(f"oido: error: {error}", file=sys.stderr)
+        print(masked(f"oido: error: {error}"), file=sys.stderr)
     if not report.models:
         return OidoError.exit_code
     if report.before.load_average > report.machine.cores / 2:

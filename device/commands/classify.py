@@ -19,6 +19,7 @@ from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music, Rules, Segment, Step
 from device.hearing.models.loading import Model, configured_model
 from device.hearing.rules import rules
+from device.masking import masked
 from device.pipeline import Observation, listen
 from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
@@ -227,7 +228,7 @@ def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
         if isinstance(line, Timeline):
             timelines.append(line)
         elif isinstance(line, Remark):
-            print(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}", file=sys.stderr)
+            print(masked(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}"), file=sys.stderr)
             code = code or int(line.failed)
         else:
             write(asdict(line))

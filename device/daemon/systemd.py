@@ -9,6 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
+from device.masking import masked
+
 _PATIENCE_S = 0.5
 """How long to wait for a service manager that is busy (it has ten unread messages)."""
 
@@ -64,7 +66,7 @@ class Notifier:
 
     def status(self, line: str) -> None:
         """Say in words how the daemon is; sent only when the words change."""
-        line = " ".join(line.split())[:_LONGEST_STATUS]  # a line break would begin another field
+        line = " ".join(masked(line).split())[:_LONGEST_STATUS]  # a line break would begin another field
         if line != self._status and self._send(STATUS=line):
             self._status = line
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from device.errors import SourceError
+from device.masking import masked_about, masked_url
 from device.sound import SAMPLE_RATE
 
 _READ_BYTES = 1 << 16
@@ -17,7 +18,6 @@ _TERMINATE_S = 0.1
 """How long ffmpeg may take to end when asked; it usually takes 20 ms. Then it is killed."""
 _LAST_WORDS_S = 1.0
 """How long ffmpeg may take to exit after it has closed its output."""
-_SECRET = "***"  # noqa: S105 - its replacement
 
 
 def is_local(url: str) -> bool:
@@ -28,12 +28,6 @@ def is_local(url: str) -> bool:
 def is_finite(url: str) -> bool:
     """Whether this is a regular file, which has an end that is no loss."""
     return is_local(url) and Path(url.removeprefix("file://")).is_file()
-
-
-def mask(text: str) -> str:
-    """Replace what is secret in URLs: `user:password@`, and parameters whose name says so."""
-    text = re.sub(r"(?<=://)[^/\s]*@", f"{_SECRET}@", text)
-    return re.sub(r"(?i)\b(pass(?:word|wd)?|pwd|token|secret|key)=[^&\s]*", rf"\1={_SECRET}", text)
 
 
 def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
@@ -89,7 +83,8 @@ class FfmpegChild:
                 f"streams need {program}, which is not installed: sudo apt install ffmpeg"
             ) from error
         except (OSError, ValueError) as error:
-            raise SourceError(f"{program} cannot be run for {mask(url)}: {error}") from error
+            raise SourceError(f"{program} cannot be run for {masked_url(url)}: {error}") from error
+        self._url = url
         self._stopping = threading.Lock()
         self._stdout = cast("IO[bytes]", self._process.stdout)
         self._stderr = cast("IO[bytes]", self._process.stderr)
@@ -136,7 +131,7 @@ class FfmpegChild:
         """The last line of standard error so far, secrets masked; empty if there was none."""
         lines = self._complaints.decode(errors="replace").splitlines()
         told = [line.strip() for line in lines if line.strip() and "Last message repeated" not in line]
-        return mask(told[-1]) if told else ""
+        return masked_about(told[-1], self._url) if told else ""
 
     def stop(self) -> None:
         """End the process and reap it: first asked, then killed. Idempotent, from any thread."""

@@ -11,10 +11,11 @@ from typing import BinaryIO
 import numpy as np
 
 from device.errors import SourceError, SourceLost
+from device.masking import masked_url
 from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
-from device.sources.ffmpeg import FfmpegChild, is_finite, mask
+from device.sources.ffmpeg import FfmpegChild, is_finite
 
 _POLL_S = 0.1
 """How long a read may wait before it looks whether `close` was called."""
@@ -183,7 +184,7 @@ class FfmpegStream:
                 if time.monotonic() - waiting_since > patience_s:
                     child.stop()
                     complaint = f" ({child.complaint})" if child.complaint else ""
-                    raise SourceLost(f"{mask(self._url)}: no sample for {patience_s:g} s{complaint}")
+                    raise SourceLost(f"{masked_url(self._url)}: no sample for {patience_s:g} s{complaint}")
                 continue
             if not data:
                 if not self._closing.is_set():
@@ -197,7 +198,7 @@ class FfmpegStream:
     def _judge(self, child: FfmpegChild, *, finite: bool, heard_s: float) -> None:
         """Decide what the end of ffmpeg's output means; returns where it is the file's own end."""
         status, complaint = child.last_words()
-        url = mask(self._url)
+        url = masked_url(self._url)
         why = complaint or f"ffmpeg ended without saying why (exit status {status})"
         if not finite:
             raise SourceLost(f"{url}: {f'ended after {heard_s:.1f} s: ' if heard_s else ''}{why}")
