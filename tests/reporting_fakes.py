@@ -20,10 +20,8 @@ from device.benchmark.results import (
     Spread,
 )
 from device.monitoring.host import Memory
-from export.comparison.rows import FIGURES
 from export.evaluation import metrics
-from export.evaluation.metrics import Figure
-from export.evaluation.results import COLUMNS
+from export.evaluation.metrics import COLUMNS, FIGURES, Figure
 from export.reporting.material import Benchmark, Material, Model
 from export.reporting.page import page
 from export.reporting.rows import Comparison, parsed

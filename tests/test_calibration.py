@@ -15,12 +15,12 @@ from export.evaluation.calibration import (
     for_precision,
     for_recall,
     isotonic,
-    log_loss,
     mode_thresholds,
     operating_points,
     temperature,
 )
-from export.evaluation.calibration_plot import draw
+from export.evaluation.metrics import log_loss, log_odds
+from export.evaluation.plots import draw_calibration
 
 Truth = npt.NDArray[np.int8]
 
@@ -54,7 +54,7 @@ def test_every_method_lowers_the_loss_of_overconfident_scores(method: Method) ->
     truth, raw, weight = overconfident(3.0)
     package = np.array([f"package{i % 7}" for i in range(len(raw))])
     held_out = cross_validated(method, truth, raw, package, weight)
-    assert log_loss(truth, held_out, weight) < log_loss(truth, raw, weight) - 0.1
+    assert log_loss(log_odds(held_out), truth, weight) < log_loss(log_odds(raw), truth, weight) - 0.1
 
 
 def test_cross_validation_keeps_packages_apart() -> None:
@@ -115,7 +115,7 @@ def test_modes_hold_in_the_worst_variation() -> None:
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
     """A PNG, in a folder that did not exist."""
     truth, raw, _ = overconfident(1.0, rows=500)
-    path = draw(
+    path = draw_calibration(
         tmp_path / "plots" / "calibration.png", truth, raw, operating_points(truth, raw), {"balanced": 0.5}
     )
     assert path.read_bytes().startswith(b"\x89PNG")

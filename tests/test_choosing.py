@@ -5,8 +5,8 @@ import pytest
 from segment_fakes import segments
 
 from export.errors import ExportError
-from export.estimators.choosing import SURE, Fold, Setting, choose, folds, log_loss, log_odds, sigmoid
-from export.estimators.logistic import family
+from export.estimators.choosing import Fold, Setting, choose, folds, sigmoid
+from export.estimators.families import family
 from export.evaluation.metrics import FloatVector
 
 
@@ -128,15 +128,3 @@ def test_the_sigmoid_of_perfect_scores_is_finite() -> None:
     scores = np.concatenate([np.full(50, -1.0), np.full(50, 1.0)])
     slope, offset = sigmoid(scores, (scores > 0).astype(np.int8), np.ones(100))
     assert 1 / (1 + np.exp(-(slope + offset))) == pytest.approx(51 / 52, abs=1e-4)
-
-
-def test_log_loss_of_no_opinion() -> None:
-    """Even odds cost ln 2, whatever the truth and the weights."""
-    weight = np.array([3.0, 1.0])
-    assert log_loss(np.zeros(2), np.array([0, 1], np.int8), weight) == pytest.approx(np.log(2))
-
-
-def test_no_probability_is_surer_than_the_device_allows() -> None:
-    """A tree's 0 or 1 is not infinitely sure."""
-    odds = log_odds(np.array([0.0, 0.5, 1.0]))
-    assert odds == pytest.approx([np.log(SURE / (1 - SURE)), 0, np.log((1 - SURE) / SURE)])

@@ -16,7 +16,7 @@ from export.estimators.base import Fitted, ModelFile
 from export.estimators.boosted import BoostedTrees
 from export.estimators.forest import RandomForest
 from export.estimators.linear import LinearSvm, PooledLogistic
-from export.estimators.parity import Parity, parity, said
+from export.estimators.parity import parity
 from export.evaluation.metrics import FloatVector
 
 TRAINING = segments(packages=5, rows=20, distance=0.6)
@@ -148,17 +148,9 @@ def test_parity_counts_what_differs() -> None:
     assert 0 < found.mean <= found.largest
 
 
-def test_a_report_of_parity_is_one_line() -> None:
-    """As commands print it."""
-    line = str(Parity(rows=300, largest=2e-7, mean=1e-8, beyond=0, other_decisions=1))
-    assert line == (
-        "differs by 2.0e-07 at most and 1.0e-08 in the mean on 300 rows; 0 beyond the bar, 1 decided otherwise"
-    )
-
-
 def test_a_file_says_a_probability_a_row() -> None:
     """Of music, not of no music."""
     fitted = TRAINING.fit(PooledLogistic())
-    probability = said(fitted.convert(X), X)
+    probability = fitted.convert(X).probability(X)
     assert probability.shape == (len(X),)
     assert probability[TRAINING.music == 1].mean() > probability[TRAINING.music == 0].mean()

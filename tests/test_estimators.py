@@ -213,7 +213,7 @@ def test_a_network_that_comes_to_nothing_says_so() -> None:
     """Features so large that sums overflow."""
     huge = replace(TRAINING, sequences=TRAINING.sequences * np.float32(1e37))
     with pytest.raises(
-        ExportError, match=r"dense 8 units.*: the network answers with what are no numbers; .* standardise"
+        ExportError, match=r"dense 8 units.*: the network's answers are not finite numbers; .* standardise"
     ):
         huge.fit(dense_head(units=(8,), learning_rate=QUICK, schedule=SHORT))
 

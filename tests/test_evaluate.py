@@ -15,10 +15,10 @@ from hearing_fakes import noise
 from export.__main__ import main
 from export.corpus.streams import Corpus
 from export.errors import ExportError
-from export.evaluation.metrics import thresholds
-from export.evaluation.plots import draw
-from export.evaluation.questions import Contestant, compare
-from export.evaluation.results import Question, Result, by_category, by_variation, metrics_document
+from export.evaluation.calibration import thresholds
+from export.evaluation.plots import draw_results
+from export.evaluation.questions import Candidate, Question, questions
+from export.evaluation.results import Result, by_category, by_variation, metrics_document
 from export.evaluation.scoring import Scores, Verdicts
 from export.yamnet.official import prepared_weights
 
@@ -228,11 +228,11 @@ def scores_in(cache: Path) -> Scores:
 def test_a_threshold_is_tuned_on_validation_over_all_variations(place: Workplace, tmp_path: Path) -> None:
     """Never on the split that is reported; for each granularity by itself."""
     tuned, own = (
-        Contestant(SteadyScorer("tuned"), None),
-        Contestant(SteadyScorer("own"), {"answer": 0.3, "segment": 0.4}),
+        Candidate(SteadyScorer("tuned"), None),
+        Candidate(SteadyScorer("own"), {"answer": 0.3, "segment": 0.4}),
     )
     found = {
-        split: compare([own, tuned], place.corpus, scores_in(tmp_path), split=split, mode="balanced", seed=1)
+        split: questions([own, tuned], place.corpus, scores_in(tmp_path), split=split, mode="balanced", seed=1)
         for split in ("validation", "test")
     }
     for granularity in ("answer", "segment"):
@@ -255,8 +255,8 @@ def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
     """It says which."""
     corpus = write_corpus(tmp_path, [("kolf", "no_music", [("ui", noise(2))])])
     with pytest.raises(ExportError, match="nothing in split 'validation'"):
-        compare(
-            [Contestant(SteadyScorer(), None)], corpus, scores_in(tmp_path), split="test", mode="balanced", seed=1
+        questions(
+            [Candidate(SteadyScorer(), None)], corpus, scores_in(tmp_path), split="test", mode="balanced", seed=1
         )
 
 
@@ -303,5 +303,5 @@ def test_one_picture_shows_several_models(tmp_path: Path) -> None:
         Result.of(asked_of(name, said, "mmnn"))
         for name, said in (("a", [0.6, 0.8, 0.3, 0.1]), ("b", [1.0, 1.0, 0.0, 0.0]))
     ]
-    sizes = [path.stat().st_size for path in draw(results, tmp_path)]
+    sizes = [path.stat().st_size for path in draw_results(results, tmp_path)]
     assert min(sizes) > 1000

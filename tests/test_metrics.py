@@ -9,17 +9,19 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from device.hearing.models.sidecar import Calibration
 from export.errors import ExportError
-from export.estimators.logistic import cross_validate, family, fit, probability
+from export.estimators.families import family
+from export.estimators.logistic import cross_validate, fit, probability
+from export.evaluation.calibration import platt, thresholds
 from export.evaluation.metrics import (
     Bin,
     Report,
     calibration_error,
     f1,
+    log_loss,
+    log_odds,
     package_weights,
-    platt,
     reliability,
     report,
-    thresholds,
 )
 
 
@@ -74,8 +76,8 @@ def test_reliability_by_hand() -> None:
     truth = np.array([1, 0, 1, 0], np.int8)
     bins = reliability(truth, np.array([0.82, 0.88, 1.0, 0.11]))
     assert [each.rows for each in bins] == [1, 2, 1]
-    assert [each.said for each in bins] == pytest.approx([0.11, 0.85, 1.0])
-    assert [each.found for each in bins] == [0.0, 0.5, 1.0]
+    assert [each.predicted for each in bins] == pytest.approx([0.11, 0.85, 1.0])
+    assert [each.observed for each in bins] == [0.0, 0.5, 1.0]
     assert isinstance(bins[0], Bin)
 
 
@@ -83,7 +85,9 @@ def test_reliability_adds_up_to_the_calibration_error() -> None:
     """The distance of the diagram from its diagonal, each bin by its rows."""
     truth, said, _ = made()
     bins = reliability(truth, said)
-    distance = sum(each.rows * abs(each.said - each.found) for each in bins) / sum(each.rows for each in bins)
+    distance = sum(each.rows * abs(each.predicted - each.observed) for each in bins) / sum(
+        each.rows for each in bins
+    )
     assert distance == pytest.approx(calibration_error(truth, said, np.ones(len(truth))))
 
 
@@ -197,6 +201,18 @@ def test_platt_finds_the_sigmoid_that_bent_the_probabilities() -> None:
     assert found.slope == pytest.approx(1 / 3, rel=0.05)
     assert found.offset == pytest.approx(0, abs=0.05)
     assert isinstance(found, Calibration)
+
+
+def test_log_loss_of_no_opinion() -> None:
+    """Even odds cost ln 2, whatever the truth and the weights."""
+    weight = np.array([3.0, 1.0])
+    assert log_loss(np.zeros(2), np.array([0, 1], np.int8), weight) == pytest.approx(np.log(2))
+
+
+def test_log_odds_are_bounded() -> None:
+    """A tree's 0 or 1 is not infinitely sure."""
+    odds = log_odds(np.array([0.0, 0.5, 1.0]), least=1 / 512)
+    assert odds == pytest.approx([np.log(1 / 511), 0, np.log(511)])
 
 
 def test_fit_tells_the_classes_apart() -> None:

@@ -1,14 +1,13 @@
-"""`oido-export calibrate`: make a model's probabilities mean what they say, and put its thresholds where they pay.
+"""`oido-export calibrate`: fit a model's calibration, and choose its thresholds.
 
-All of it on the validation split, in all its variations: clean, at other levels, in rooms, mixed. A threshold that
-was chosen on clean files would be wrong in a room.
+Both on the validation split, in all its variations: clean, at other levels, in rooms, mixed. A threshold that was
+chosen on clean files would be wrong in a room.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 
 from device.errors import UsageError
 from device.hearing.models.loading import find_model, load_model
-from device.hearing.models.sidecar import Calibration
 from export.commands.options import add_data_arguments
 from export.convert.sidecar import calibration_document
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
@@ -28,14 +26,15 @@ from export.evaluation.calibration import (
     cross_validated,
     for_precision,
     for_recall,
-    log_loss,
     mode_thresholds,
     operating_points,
 )
 from export.evaluation.hearing import DeviceModel
-from export.evaluation.metrics import calibration_error, package_weights
+from export.evaluation.metrics import FloatVector, calibration_error, log_loss, log_odds, package_weights
+from export.evaluation.questions import some_takes
 from export.evaluation.scoring import Scores, Verdicts
-from export.evaluation.takes import VARIATIONS, Variation, takes
+from export.evaluation.takes import VARIATIONS, Variation
+from export.markdown import table
 from export.whole_file import write_json
 
 
@@ -45,21 +44,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("model", metavar="NAME", help="a model's name, or the path of its NAME.json")
     option("--method", choices=[*METHODS, "best"], default="best", help="best: by cross-validated log loss")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--target-precision", type=_share, metavar="P", help="for the default threshold")
-    target.add_argument("--target-recall", type=_share, metavar="R", help="the same")
-    option("--recent-patches", type=int, metavar="K", help="patches, 0.48 s apart, whose mean score counts")
-    option("--recent-weight", type=_share, metavar="W", help="how much it counts beside the segment's score")
-    option("--segment-every", type=int, metavar="N", help="patches from one judgement of the segment to the next")
-    option("--quick-patches", type=int, metavar="N", help="sure patches that are music without waiting; 0: never")
-    option(
-        "--quick-discount", type=float, metavar="L", help="log odds that an answer is then below the least sure"
+    target.add_argument(
+        "--target-precision", type=_share, metavar="P", help="that the balanced threshold must reach"
     )
-    option("--min-on-s", type=float, metavar="S", help="how long music must last, unless the user says otherwise")
-    option("--min-off-s", type=float, metavar="S", help="how long it must be gone")
+    target.add_argument("--target-recall", type=_share, metavar="R", help="that the balanced threshold must reach")
+    option(
+        "--recent-patches", type=int, metavar="K", help="patches, 0.48 s apart, over which the mean score is taken"
+    )
+    option(
+        "--recent-weight", type=_share, metavar="W", help="weight of that mean; the segment's score has the rest"
+    )
+    option("--segment-every", type=int, metavar="N", help="patches from one score of the segment to the next")
+    option("--quick-patches", type=int, metavar="N", help="sure patches in a row that are music at once; 0: never")
+    option(
+        "--quick-discount",
+        type=float,
+        metavar="L",
+        help="such an answer is the least sure patch less these log odds",
+    )
+    option("--min-on-s", type=float, metavar="S", help="default of how long music must last")
+    option("--min-off-s", type=float, metavar="S", help="default of how long it must be absent")
     option(
         "--plot", type=Path, metavar="PNG", help="draw precision and recall over the threshold, and reliability"
     )
-    option("--dry-run", action="store_true", help="print, and leave NAME.json as it is")
+    option("--dry-run", action="store_true", help="print, and do not write NAME.json")
     add_data_arguments(parser)
 
 
@@ -76,17 +84,20 @@ def run(arguments: argparse.Namespace) -> int:
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     _set_inputs(document, arguments)
     by_variation = _listen(document, path, arguments)
-    heard = Verdicts.join(list(by_variation.values()))
-    weight = package_weights(heard)
-    truth, raw = heard.music, heard.probability
-    fitted: dict[Method, _Fit] = {
-        method: _Fit.of(method, heard, weight) for method in METHODS if arguments.method in (method, "best")
-    }
-    print("| calibration | log loss, packages left out | calibration error, packages left out |\n|---|---|---|")
-    print(f"| none | {log_loss(truth, raw, weight):.4f} | {calibration_error(truth, raw, weight):.4f} |")
-    for method, fit in fitted.items():
-        print(f"| {method} | {fit.loss:.4f} | {fit.error:.4f} |")
-    chosen = fitted[min(fitted, key=lambda method: fitted[method].loss)].calibration
+    answers = Verdicts.join(list(by_variation.values()))
+    truth, raw, weight = answers.music, answers.probability, package_weights(answers)
+    methods: list[Method] = [method for method in METHODS if arguments.method in (method, "best")]
+    left_out: dict[str, FloatVector] = {"none": raw}
+    for method in methods:
+        left_out[method] = cross_validated(method, truth, raw, answers.package, weight)
+    loss = {name: log_loss(log_odds(each.astype(np.float64)), truth, weight) for name, each in left_out.items()}
+    lines = [
+        (name, f"{loss[name]:.4f}", f"{calibration_error(truth, probability, weight):.4f}")
+        for name, probability in left_out.items()
+    ]
+    head = ("calibration", "log loss, packages left out", "calibration error, packages left out")
+    print(table(head, lines, rule="---"))
+    chosen = METHODS[min(methods, key=lambda method: loss[method])](truth, raw, weight)
     probability = chosen(raw.astype(np.float32))
     points = operating_points(truth, probability)
     at = mode_thresholds([(each.music, chosen(each.probability)) for each in by_variation.values()])
@@ -97,9 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
     for mode, threshold in at.items():
         print(f"  {_described(mode, points, threshold)}")
     if arguments.plot:
-        from export.evaluation.calibration_plot import draw  # noqa: PLC0415 - a second that figures do not need
+        from export.evaluation.plots import draw_calibration  # noqa: PLC0415 - takes a second
 
-        print(f"drew {draw(arguments.plot, truth, probability, points, at)}")
+        print(f"drew {draw_calibration(arguments.plot, truth, probability, points, at)}")
     if not arguments.dry_run:
         document["calibration"] = calibration_document(chosen)
         document["thresholds"] = at
@@ -108,24 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    calibration: Calibration
-    loss: float
-    error: float
-
-    @classmethod
-    def of(cls, method: Method, heard: Verdicts, weight: np.ndarray) -> "_Fit":
-        held_out = cross_validated(method, heard.music, heard.probability, heard.package, weight)
-        return cls(
-            METHODS[method](heard.music, heard.probability, weight),
-            log_loss(heard.music, held_out, weight),
-            calibration_error(heard.music, held_out, weight),
-        )
-
-
 def _set_inputs(document: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """What was asked for, in the sidecar."""
+    """Put the options into the sidecar."""
     for key in ("recent_patches", "recent_weight", "segment_every", "quick_patches", "quick_discount"):
         if (value := getattr(arguments, key)) is not None:
             if key not in document["input"]:
@@ -137,11 +132,9 @@ def _set_inputs(document: dict[str, Any], arguments: argparse.Namespace) -> None
 
 
 def _listen(document: Mapping[str, Any], path: Path, arguments: argparse.Namespace) -> dict[Variation, Verdicts]:
-    """Every answer to the validation split, by variation, as the model gives it without a calibration."""
+    """Uncalibrated answers to the validation split, by variation."""
     corpus = load_corpus(find_corpus(arguments.corpus))
-    heard = takes(corpus, "validation", seed=arguments.seed)
-    if not heard:
-        raise ExportError("the corpus has nothing in its validation split")
+    validation = some_takes(corpus, "validation", seed=arguments.seed)
     scores = Scores(
         features_directory(arguments.cache), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
     )
@@ -153,14 +146,11 @@ def _listen(document: Mapping[str, Any], path: Path, arguments: argparse.Namespa
                 (Path(folder) / other.name).symlink_to(other.resolve())
         load_model(str(raw))
         scorer = DeviceModel.of(str(raw))
-        said = scores.score([(take, [scorer]) for take in heard])
-    return {
-        variation: Verdicts.join(
-            [said[scorer.name, take.name]["answer"] for take in heard if take.variation == variation]
-        )
-        for variation in VARIATIONS
-        if any(take.variation == variation for take in heard)
-    }
+        scored = scores.score([(take, [scorer]) for take in validation])
+    found: dict[Variation, list[Verdicts]] = {}
+    for take in validation:
+        found.setdefault(take.variation, []).append(scored[scorer.name, take.name]["answer"])
+    return {variation: Verdicts.join(found[variation]) for variation in VARIATIONS if variation in found}
 
 
 def _wanted(points: list[Operating], arguments: argparse.Namespace) -> Operating | None:

@@ -13,13 +13,13 @@ from export.commands.options import add_data_arguments
 from export.comparison.feature import FEATURES, PUBLISHED, FeatureName, NamedFeature
 from export.comparison.figures import curves, forest, learning
 from export.comparison.fits import Fits
-from export.comparison.heard import Heard
-from export.comparison.install import Shelf, installable
+from export.comparison.install import Installable, install
 from export.comparison.learning import curve
 from export.comparison.listing import comma_separated, markdown
 from export.comparison.panels import panels
 from export.comparison.rows import Judged, Row, best
-from export.comparison.running import Material, contests, judge, materials
+from export.comparison.running import Material, judge, materials, paired_tests
+from export.comparison.selection import Selection
 from export.comparison.tracking import Tracking
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.streams import Corpus
@@ -38,13 +38,13 @@ HEADS = tuple(estimator.name for estimator in all_estimators())
 FIT_SEED = 1
 
 _BEST = "best"
-"""The learning curve of the row that is best on validation, see `_learning_curve`."""
+"""`--learning-curve` without a row: of the one that is best on validation."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `compare`."""
     option = parser.add_argument
-    option("--features", nargs="+", choices=FEATURES, help="embeddings (default: all whose weights are at hand)")
+    option("--features", nargs="+", choices=FEATURES, help="embeddings (default: all that there are weights of)")
     option("--rows", nargs="+", choices=HEADS, default=HEADS, help="estimators (default: all)")
     option("--yamnet", type=Path, metavar="PATH", help="Google's yamnet.tflite or yamnet.h5")
     option("--vggish", type=Path, metavar="PATH", help="VGGish's weights")
@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_BEST,
         metavar="FEATURES+ROW",
-        help="also draw F1 over the number of training packages, of a row such as yamnet+logistic (default: the "
-        "best on validation, our embedder's apart, which has heard all of the packages)",
+        help="also draw F1 over the number of training packages, for a row such as yamnet+logistic (default: the "
+        "best on validation, without those of our embedder, which learnt from all packages)",
     )
     option(
         "--install",
@@ -69,18 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     option("--no-costs", action="store_true", help="do not measure time and memory")
     option("--no-tracking", action="store_true", help="keep no runs in MLflow")
-    option("--from-tracking", action="store_true", help="only make the tables anew from the latest kept runs")
+    option("--from-tracking", action="store_true", help="only write the tables of the latest kept runs again")
     add_data_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fit, judge, draw, keep, print."""
+    """Fit, evaluate, draw, keep, print."""
     out: Path = arguments.out
     if arguments.from_tracking:
         if arguments.no_tracking:
             raise UsageError("--from-tracking and --no-tracking: choose one")
         if arguments.install is not None:
-            raise UsageError("--from-tracking and --install: choose one; what was kept lacks what is needed")
+            raise UsageError("--from-tracking and --install: choose one; kept runs lack what a model needs")
         rows, sentences = Tracking(out).latest()
         if not rows:
             raise ExportError("the latest kept comparison has no rows; make another with `oido-export compare`")
@@ -109,19 +109,19 @@ def compare(
     Args:
         features: extractors, at least one.
         arguments: of the command.
-        corpus: whose sound.
+        corpus: the sound.
         tracking: where runs are kept; None: nowhere.
         wanted: features and estimator of the learning curve, both `best` for the best on validation; None: none.
-        estimators: None: those of `arguments.rows`, made for each extractor.
+        estimators: the same for every extractor; None: those of `arguments.rows`.
     """
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     cache = features_directory(arguments.cache)
     store = Store(folder=cache, version=corpus.version, seed=arguments.seed, jobs=arguments.jobs)
     fits = Fits(folder=cache / "fits", seed=FIT_SEED)
-    heard = Heard.of(corpus, arguments.split, seed=arguments.seed)
+    selection = Selection.of(corpus, arguments.split, seed=arguments.seed)
     # All sound first: processes are forked for it, which is safe only before TensorFlow has started its threads.
-    found = materials(features, heard, store)
+    found = materials(features, selection, store)
     tasks = [
         (each, estimator)
         for each in found
@@ -138,7 +138,7 @@ def compare(
         for number, kept in enumerate(judged):
             tracking.row(comparison, number, kept.row, kept.file)
     rows = [each.row for each in judged]
-    sentences = [str(contest) for contest in contests(judged)]
+    sentences = [str(test) for test in paired_tests(judged)]
     files = [*_write(rows, sentences, out), curves(judged, out / "curves.png"), *panels(judged, out)]
     if wanted is not None:
         files.append(_learning_curve(wanted, judged, tasks, fits, out))
@@ -153,14 +153,17 @@ def compare(
         tracking.finish(comparison, sentences=sentences, settings=settings, files=files)
         print(f"runs are kept in {tracking.uri}")
     if arguments.install is not None:
-        shelf = Shelf(folder=arguments.install, corpus=corpus.version, seed=FIT_SEED)
-        for sentence in shelf.install(installable(judged, tasks)):
+        installable = [
+            Installable(each, material, estimator.reads)
+            for each, (material, estimator) in zip(judged, tasks, strict=True)
+        ]
+        for sentence in install(installable, arguments.install, corpus=corpus.version, seed=FIT_SEED):
             print(sentence)
     return 0
 
 
 def _write(rows: Sequence[Row], sentences: Sequence[str], out: Path) -> list[Path]:
-    """Tables and the picture of them; the first also to standard output."""
+    """The tables and a picture of them; the Markdown also goes to standard output."""
     out.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, sentences)
     write_bytes(out / "table.md", text.encode())
@@ -176,12 +179,12 @@ def _learning_curve(
     fits: Fits,
     out: Path,
 ) -> Path:
-    """Of the wanted row; where none is named, the best on validation whose embeddings owe nothing to the corpus.
+    """Of the wanted row, or of the best on validation whose embeddings were not learnt from the corpus.
 
-    Our embedder has heard all training packages: from however few its heads learn, there is nothing new in more.
+    Our embedder has learnt from all training packages: to its heads, more of them bring nothing new.
     """
     if _BEST in wanted:
-        chosen = best(list(judged), "scratch", "published") or best(list(judged), "own")
+        chosen = best(judged, "scratch", "published") or best(judged, "own")
         if chosen is not None:
             wanted = (chosen.row.feature, chosen.row.head)
     for each, estimator in tasks:
@@ -192,28 +195,24 @@ def _learning_curve(
 
 
 def _same_extractor_costs(judged: Sequence[Judged]) -> list[Judged]:
-    """An extractor is measured once for each of its rows: the quickest counts, others were disturbed."""
+    """An extractor is measured with each of its rows: the quickest counts, as the others were disturbed."""
     quickest: dict[str, float] = {}
     for each in judged:
         if each.row.costs is not None:
             now = each.row.costs.extractor_ms
             quickest[each.row.feature] = min(now, quickest.get(each.row.feature, now))
-    return [
-        replace(
-            each,
-            row=replace(each.row, costs=replace(each.row.costs, extractor_ms=quickest[each.row.feature])),
-        )
-        if each.row.costs is not None
-        else each
-        for each in judged
-    ]
+    found = []
+    for each in judged:
+        costs = each.row.costs and replace(each.row.costs, extractor_ms=quickest[each.row.feature])
+        found.append(replace(each, row=replace(each.row, costs=costs)))
+    return found
 
 
 def _features(arguments: argparse.Namespace) -> list[Feature]:
-    """Those asked for, or all that are there.
+    """Those asked for, or all that there are weights of.
 
     Raises:
-        UsageError: one was asked for whose weights are not there.
+        UsageError: one was asked for, but its weights are missing.
     """
     weights: dict[FeatureName, Path | None] = {name: getattr(arguments, name) for name in PUBLISHED}
     if weights["yamnet"] is None and prepared_weights().is_file():
@@ -248,14 +247,14 @@ def _row_of_curve(text: str | None, features: Sequence[str], heads: Sequence[str
 
 
 def _check_installed(features: Sequence[str], rows: Sequence[str]) -> None:
-    """Rather now than after half an hour.
+    """Check for libraries now, not after half an hour.
 
     Raises:
-        ExportError: a library is missing.
+        ExportError: one is missing.
     """
     networks = {estimator.name for estimator in all_estimators() if isinstance(estimator, Network)}
-    needs_tensorflow = [name for name in (*features, *rows) if name in networks or name in PUBLISHED]
-    if needs_tensorflow and importlib.util.find_spec("tensorflow") is None:
-        raise ExportError(f"{', '.join(needs_tensorflow)}: need TensorFlow: pip install 'oido[train]'")
+    needing = [name for name in (*features, *rows) if name in networks or name in PUBLISHED]
+    if needing and importlib.util.find_spec("tensorflow") is None:
+        raise ExportError(f"{', '.join(needing)}: need TensorFlow: pip install 'oido[train]'")
     if "xgboost" in rows and any(importlib.util.find_spec(name) is None for name in ("xgboost", "onnxmltools")):
         raise ExportError("xgboost: needs XGBoost and onnxmltools: pip install 'oido[compare]', or choose --rows")

@@ -1,4 +1,4 @@
-"""`oido-export evaluate`: how good models are, in four kinds of sound, with YAMNet beside them, in one table."""
+"""`oido-export evaluate`: how good models and YAMNet are on four kinds of sound, in one table."""
 
 import argparse
 import dataclasses
@@ -16,14 +16,8 @@ from export.commands.options import add_data_arguments
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.recipe import SPLITS
 from export.evaluation.hearing import DeviceModel
-from export.evaluation.questions import Contestant, compare
-from export.evaluation.results import (
-    Question,
-    Result,
-    by_category,
-    by_variation,
-    metrics_document,
-)
+from export.evaluation.questions import Candidate, Question, questions
+from export.evaluation.results import Result, by_category, by_variation, metrics_document
 from export.evaluation.scoring import GRANULARITIES, Scores
 from export.whole_file import write_json
 from export.workers import run_all
@@ -36,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("models", nargs="+", metavar="NAME", help="a model's name, or the path of its NAME.json")
     reference = parser.add_mutually_exclusive_group()
     reference.add_argument(
-        "--yamnet", type=Path, metavar="PATH", help="the official yamnet.tflite, to stand beside"
+        "--yamnet", type=Path, metavar="PATH", help="the official yamnet.tflite, for comparison"
     )
-    reference.add_argument("--no-yamnet", action="store_true", help="leave YAMNet out, also where it is at hand")
+    reference.add_argument("--no-yamnet", action="store_true", help="leave YAMNet out, even if it is installed")
     option("--split", choices=SPLITS, default="test")
     option("--mode", choices=MODES, default="balanced", help="whose threshold to use")
     option(
@@ -52,51 +46,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the tables, draw, write."""
-    if arguments.write and (arguments.split, arguments.mode, arguments.granularity) != (
-        "test",
-        "balanced",
-        "both",
-    ):
+    chosen = (arguments.split, arguments.mode, arguments.granularity)
+    if arguments.write and chosen != ("test", "balanced", "both"):
         raise UsageError(
             "--write keeps what --split test --mode balanced --granularity both find: leave these out"
         )
-    contestants = _contestants(arguments)
+    candidates = _candidates(arguments)
     corpus = load_corpus(find_corpus(arguments.corpus))
     scores = Scores(
         features_directory(arguments.cache), version=corpus.version, seed=arguments.seed, jobs=arguments.jobs
     )
-    questions = [
-        asked
-        for asked in compare(
-            contestants, corpus, scores, split=arguments.split, mode=arguments.mode, seed=arguments.seed
-        )
-        if arguments.granularity in (asked.granularity, "both")
-    ]
-    if all(asked.variation != "mixture" for asked in questions):
+    everything = questions(
+        candidates, corpus, scores, split=arguments.split, mode=arguments.mode, seed=arguments.seed
+    )
+    wanted = [each for each in everything if arguments.granularity in (each.granularity, "both")]
+    if all(each.variation != "mixture" for each in wanted):
         print(f"split {arguments.split!r} lacks speech or music: there are no mixtures", file=sys.stderr)
     results = run_all(
         Result.of,
-        questions,
+        wanted,
         jobs=arguments.jobs,
         unit="row",
-        describe=lambda asked, _: f"figures of {asked.model}: {asked.variation}, each {asked.granularity}",
+        describe=lambda each, _: f"figures of {each.model}: {each.variation}, each {each.granularity}",
     )
-    print(f"\n{by_variation(results)}\n\n{_thresholds_said(questions)}")
+    print(f"\n{by_variation(results)}\n\n{_thresholds(wanted)}")
     if arguments.by:
-        print(f"\n{by_category(questions)}")
+        print(f"\n{by_category(wanted)}")
     if arguments.plots:
-        from export.evaluation.plots import draw  # noqa: PLC0415 - a second that a table does not need
+        from export.evaluation.plots import draw_results  # noqa: PLC0415 - takes a second
 
-        for path in draw(results, arguments.plots):
+        for path in draw_results(results, arguments.plots):
             print(f"drew {path}")
     if arguments.write:
-        for reference, contestant in zip(arguments.models, contestants, strict=False):  # YAMNet is the last
-            mine = [result for result in results if result.question.model == contestant.scorer.name]
+        for reference, candidate in zip(arguments.models, candidates, strict=False):  # YAMNet is the last
+            mine = [result for result in results if result.question.model == candidate.scorer.name]
             print(f"wrote {_write(reference, mine)}")
     return 0
 
 
-def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
+def _candidates(arguments: argparse.Namespace) -> list[Candidate]:
     """The models in their order, then YAMNet.
 
     Raises:
@@ -110,11 +98,11 @@ def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
         # Two versions of a model have one name: then the paths tell them apart.
         scorer = DeviceModel.of(reference, name=None if names[model.sidecar.name] == 1 else reference)
         at = model.sidecar.thresholds[arguments.mode]
-        found.append(Contestant(scorer, dict.fromkeys(GRANULARITIES, at)))
+        found.append(Candidate(scorer, dict.fromkeys(GRANULARITIES, at)))
     if (yamnet := _yamnet(arguments)) is not None:
-        # Our own model of that name is Google's body with another head: both may stand in one table.
+        # Our own model of that name is Google's network with another head: both may be in one table.
         beside = dataclasses.replace(yamnet, name=f"{yamnet.name}-official") if yamnet.name in names else yamnet
-        found.append(Contestant(beside, None))
+        found.append(Candidate(beside, None))
     for name, count in Counter(each.scorer.name for each in found).items():
         if count > 1:
             raise UsageError(f"{name!r} stands {count} times among the models to compare; name each once")
@@ -129,27 +117,26 @@ def _yamnet(arguments: argparse.Namespace) -> YamnetScorer | None:
     if (path := prepared_weights()).is_file():
         return YamnetScorer.at(path)
     print(
-        "YAMNet is not at hand and is left out; --yamnet PATH puts the official yamnet.tflite beside",
+        "YAMNet is not installed and is left out; --yamnet PATH adds the official yamnet.tflite",
         file=sys.stderr,
     )
     return None
 
 
-def _thresholds_said(questions: Sequence[Question]) -> str:
+def _thresholds(questions: Sequence[Question]) -> str:
     """Each model's threshold, by granularity where they differ."""
-    said: dict[str, dict[str, float]] = {}
-    for asked in questions:
-        said.setdefault(asked.model, {})[asked.granularity] = asked.threshold
+    shown: dict[str, dict[str, str]] = {}
+    for each in questions:
+        shown.setdefault(each.model, {})[each.granularity] = f"{each.threshold:.3f}"
     texts = []
-    for model, by_granularity in said.items():
-        shown = {granularity: f"{value:.3f}" for granularity, value in by_granularity.items()}
-        each = ", ".join(f"{value} each {granularity}" for granularity, value in shown.items())
-        texts.append(f"{model} {each if len(set(shown.values())) > 1 else next(iter(shown.values()))}")
+    for model, values in shown.items():
+        by_granularity = ", ".join(f"{value} each {granularity}" for granularity, value in values.items())
+        texts.append(f"{model} {by_granularity if len(set(values.values())) > 1 else next(iter(values.values()))}")
     return f"Thresholds: {'; '.join(texts)}. Intervals: 95 %, bootstrap over packages."
 
 
 def _write(reference: str, results: Sequence[Result]) -> Path:
-    """Put figures into a sidecar; all else in it stays as it is."""
+    """Put figures into a sidecar; the rest of it stays as it is."""
     path = find_model(reference)
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     document["metrics"] = metrics_document(results)

@@ -1,22 +1,22 @@
 """`oido-export onsets`: how late a device notices that music starts and stops, and how often it starts by mistake.
 
-The whole pipeline runs, with the decision and the rules that the device would have with the model. A start has
-been noticed when the state turns ON, not where the event is dated back to.
+The whole pipeline runs, with the decision and the rules of the device. A start is noticed when the state turns ON,
+not at the time that the event is dated back to.
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from device.errors import UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.models.loading import find_model, load_model
 from device.hearing.models.sidecar import MODES
 from device.sound import FloatArray
+from export.commands.options import add_corpus, positive
 from export.corpus.augment import record
 from export.corpus.dataset import find_corpus, load_corpus
 from export.corpus.features import SEED
@@ -30,10 +30,10 @@ from export.whole_file import write_json
 from export.workers import run_all
 
 JOINS = 200
-"""With fewer, the 95th percentile hangs on a handful of them."""
+"""With fewer, the 95th percentile depends on a handful of them."""
 
 _JOINS_A_TASK = 10
-"""Loading a model anew for each would take longer than hearing it."""
+"""Loading the model for each join would take longer than hearing it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,23 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("model", metavar="NAME", help="a model's name, or the path of its NAME.json")
     option("--split", choices=["validation", "test"], default="test")
     option("--mode", choices=MODES, default="balanced", help="whose threshold to use")
-    option("--joins", type=_joins, default=JOINS, metavar="N", help=f"how many (default: {JOINS}; fewer to try)")
+    option("--joins", type=positive, default=JOINS, metavar="N", help=f"how many (default: {JOINS}; fewer to try)")
     option("--list", action="store_true", help="say where each false start happens")
     option("--write", action="store_true", help="put the figures into NAME.json")
-    option("--corpus", type=Path, help="the corpus's folder (default: as `corpus info` finds it)")
+    add_corpus(parser)
     option("--seed", type=int, default=SEED, help="of the joins")
     option("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
 
 
-def _joins(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
-
-
 def run(arguments: argparse.Namespace) -> int:
-    """Hear the joins, then everything that is no music, and print."""
+    """Hear the joins, then everything without music, and print."""
     if arguments.write and (arguments.split, arguments.mode, arguments.joins) != ("test", "balanced", JOINS):
         raise UsageError(f"--write keeps what --split test --mode balanced --joins {JOINS} finds: leave these out")
     Classifier(load_model(arguments.model))  # refuses it before any sound is read
@@ -66,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     replay = Replay(arguments.model, arguments.mode)
     planned = plan(corpus, arguments.split, count=arguments.joins, seed=arguments.seed)
     batches = [
-        _Batch(replay, planned.joins[begin : begin + _JOINS_A_TASK])
+        (replay, planned.joins[begin : begin + _JOINS_A_TASK])
         for begin in range(0, len(planned.joins), _JOINS_A_TASK)
     ]
     parts = run_all(
@@ -74,13 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
         batches,
         jobs=arguments.jobs,
         unit="batch",
-        describe=lambda batch, _: f"{len(batch.joins)} joins",
+        describe=lambda batch, _: f"{len(batch[1])} joins",
     )
-    starts, stops = zip(*(pair for part in parts for pair in part), strict=True)
+    starts, stops = zip(*itertools.chain.from_iterable(parts), strict=True)
     print(f"\n{delays_table(starts, stops)}")
     print(
         f"\nSeconds, from the join to the moment the state turns. {planned.skipped} more joins were skipped, "
-        f"whose music begins with over {LONGEST_LEAD_S} s of near-silence."
+        f"as their music begins with over {LONGEST_LEAD_S} s of near-silence."
     )
     without = _hear_in_order(replay, corpus.select(split=arguments.split, label="no_music"))
     print(f"\n{without.described(listed=arguments.list)}")
@@ -93,23 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Joins that one process hears with one model."""
-
-    replay: Replay
-    joins: tuple[Join, ...]
-
-
-def _hear_joins(batch: _Batch) -> list[tuple[Noticed, Noticed]]:
+def _hear_joins(batch: tuple[Replay, Sequence[Join]]) -> list[tuple[Noticed, Noticed]]:
     """How the start and the stop of each were noticed."""
-    streams = ([join.read()] for join in batch.joins)
+    replay, joins = batch
+    streams = ([join.read()] for join in joins)
     return [
         (
             edge(told, join.onset, join.offset, start=True),
             edge(told, join.offset, math.inf, start=False),
         )
-        for join, told in zip(batch.joins, batch.replay.hear(streams), strict=True)
+        for join, told in zip(joins, replay.hear(streams), strict=True)
     ]
 
 

@@ -1,16 +1,17 @@
-"""Seven estimators on several extractors' embeddings, side by side: what `oido-export compare` is made of.
+"""Seven estimators on several extractors' embeddings, side by side: the parts of `oido-export compare`.
 
-| module | what it does |
+| module | what it is |
 |---|---|
 | `feature` | the extractors by name, small enough to be sent to another process |
-| `heard` | the takes to learn from, to tune on and to be judged on |
-| `segments` | a section's embeddings become segments of ten patches |
-| `store` | every take's segments, computed once by several processes and kept |
-| `fits` | estimators that have learnt, as the files they were converted to, kept |
-| `costs` | time, memory and size of a row, in a process of its own |
-| `rows` | one row of the table, and everything that is known of it |
+| `selection` | the takes to learn from, to tune on and to be judged on |
+| `fits` | fitted estimators, kept as model files |
+| `costs` | time, memory and size of a row, measured in a new process |
+| `rows` | a row of the table, and what it was computed from |
 | `running` | from segments to rows |
-| `paired` | whether one row is better than another on the same packages |
-| `learning` | how much better it gets with more training packages |
-| `tables`, `figures`, `panels` | for people |
+| `paired` | is one row better than another on the same packages? |
+| `learning` | how much better a row gets with more training packages |
+| `listing` | the table as Markdown and as CSV |
+| `figures`, `panels` | the rows in pictures: the best of them, and every one |
+| `tracking` | rows kept in MLflow, and read back |
+| `install` | rows as models of the device |
 """

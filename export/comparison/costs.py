@@ -24,15 +24,15 @@ from export.evaluation.hearing import SEGMENT_PATCHES, SEGMENT_SAMPLES
 _SEGMENT_S = SEGMENT_SAMPLES / SAMPLE_RATE
 
 _SOUND_SEGMENTS = 2
-"""So many segments of sound go through the extractor at once."""
+"""Segments of sound that go through the extractor at once."""
 
 _REPEATS = 5
-"""Of the extractor; the head, which is quick, twenty times as often. The median counts, the first does not."""
+"""Of the extractor; the head is quick and runs twenty times as often. The median counts, without the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of one extractor with one head."""
+    """Of one extractor with one head, in the order of `COLUMNS`."""
 
     extractor_ms: float
     """Milliseconds for each second of sound."""
@@ -44,53 +44,45 @@ class Costs:
     """Of the head's converted file."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    feature: Feature
-    file: ModelFile
-    reads: Reads
+COLUMNS = ("extractor_ms_per_s", "head_ms_per_s", "peak_mb", "head_kb")
+"""What a table calls them."""
 
 
 def measure(feature: Feature, file: ModelFile, reads: Reads) -> Costs:
-    """Start a process, have it extract and classify, and ask what that took.
-
-    Args:
-        feature: the extractor.
-        file: the head.
-        reads: what the head reads.
+    """Have a new process extract and classify, and measure it.
 
     Raises:
-        OidoError: one of them cannot be used.
+        OidoError: extractor or head cannot be used.
         ExportError: the process died.
     """
     # Spawned, not forked: a forked process would count this one's memory as its own.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(_measure, _Job(feature, file, reads)).result()
+            return pool.submit(_measure, feature, file, reads).result()
         except BrokenProcessPool as error:
             raise ExportError(
                 f"{feature.name}: the process that measured its costs died; out of memory?"
             ) from error
 
 
-def _measure(job: _Job) -> Costs:
-    extractor = opened(job.feature)
+def _measure(feature: Feature, file: ModelFile, reads: Reads) -> Costs:
+    extractor = opened(feature)
     reach = FIRST_PATCH_SAMPLES - PATCH_SAMPLES
     sound = np.random.default_rng(1).normal(0, 0.05, _SOUND_SEGMENTS * SEGMENT_SAMPLES + reach).astype(np.float32)
     sequence = extractor.embed(sound)[None, :SEGMENT_PATCHES]
-    runtime = open_runtime(Path(f"model{job.file.suffix}"), job.file.content, job.file.output)
+    runtime = open_runtime(Path(f"model{file.suffix}"), file.content, file.output)
 
     def ask() -> FloatArray:
-        row = mean_std(sequence) if job.reads == "pooled" else sequence
-        if job.file.standardisation is not None:
-            row = job.file.standardisation(row)
+        row = mean_std(sequence) if reads == "pooled" else sequence
+        if file.standardisation is not None:
+            row = file.standardisation(row)
         return runtime.run(np.ascontiguousarray(row, np.float32))
 
     return Costs(
         extractor_ms=_median_ms(lambda: extractor.embed(sound), _REPEATS) / (_SOUND_SEGMENTS * _SEGMENT_S),
         head_ms=_median_ms(ask, 20 * _REPEATS) / _SEGMENT_S,
         peak_mb=read_memory().peak_rss_mb,
-        size_kb=len(job.file.content) / 1000,
+        size_kb=len(file.content) / 1000,
     )
 
 

@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from export.embeddings.base import Extractor
+from export.embeddings.cepstral import CepstralExtractor
 from export.embeddings.feature import Origin
+from export.embeddings.openl3 import OpenL3Extractor
+from export.embeddings.ours import OursExtractor
+from export.embeddings.vggish import VggishExtractor
+from export.yamnet.extractor import YamnetExtractor
 
 FeatureName = Literal["cepstral", "ours", "yamnet", "vggish", "openl3"]
 
 FEATURES: tuple[FeatureName, ...] = get_args(FeatureName)
 
 PUBLISHED: tuple[FeatureName, ...] = ("yamnet", "vggish", "openl3")
-"""Whose weights the user brings."""
+"""Those whose weights the user provides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +30,17 @@ class NamedFeature:
 
     @property
     def origin(self) -> Origin:
-        """What its embeddings owe to learning."""
+        """Where its embeddings come from."""
         return {"cepstral": "scratch", "ours": "own"}.get(self.name, "published")  # type: ignore[return-value]
 
     def open(self) -> Extractor:
-        """Import and load it."""
-        # Imported here: each needs other libraries, some of them large.
+        """Load it."""
         if self.name == "cepstral":
-            from export.embeddings.cepstral import CepstralExtractor  # noqa: PLC0415
-
             return CepstralExtractor()
         if self.name == "ours":
-            from export.embeddings.ours import OursExtractor  # noqa: PLC0415
-
             return OursExtractor()
         if self.weights is None:
             raise ValueError(f"{self.name} needs weights")
         if self.name == "yamnet":
-            from export.yamnet.extractor import YamnetExtractor  # noqa: PLC0415
-
             return YamnetExtractor(self.weights)
-        if self.name == "vggish":
-            from export.embeddings.vggish import VggishExtractor  # noqa: PLC0415
-
-            return VggishExtractor(self.weights)
-        from export.embeddings.openl3 import OpenL3Extractor  # noqa: PLC0415
-
-        return OpenL3Extractor(self.weights)
+        return (VggishExtractor if self.name == "vggish" else OpenL3Extractor)(self.weights)

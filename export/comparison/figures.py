@@ -1,19 +1,15 @@
-"""The comparison as pictures."""
+"""The rows of a comparison in pictures: F1 of all, curves of the best, a learning curve."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.comparison.learning import Point
-from export.comparison.rows import ALL, Judged, Row, best
-from export.whole_file import whole_file
-
-_DPI = 120
+from export.comparison.rows import ALL, Judged, Row
+from export.evaluation.plots import blank, save
 
 
 def forest(rows: Sequence[Row], path: Path) -> Path:
@@ -35,12 +31,14 @@ def forest(rows: Sequence[Row], path: Path) -> Path:
 
 
 def curves(judged: Sequence[Judged], path: Path) -> Path:
-    """ROC and precision over recall of each extractor's best row, chosen on validation."""
+    """ROC and precision over recall of the row of each extractor that is best on validation."""
     figure = blank(9.0, 4.4)
     roc, precision = figure.subplots(1, 2)
     names = dict.fromkeys(each.row.feature for each in judged)
-    among = [[each for each in judged if each.row.feature == name] for name in names]
-    chosen = [each for each in (best(rows, "scratch", "own", "published") for rows in among) if each is not None]
+    chosen = [
+        max((each for each in judged if each.row.feature == name), key=lambda each: each.row.validation_f1)
+        for name in names
+    ]
     for each in chosen:
         found = each.row.reports[ALL]
         wrong, right, _ = roc_curve(each.truth, each.probability)
@@ -49,9 +47,9 @@ def curves(judged: Sequence[Judged], path: Path) -> Path:
         precision.plot(recall, part, label=f"{each.row.name}, area {found.pr_auc.value:.4f}")
     span = corner(chosen)
     zoom_roc(roc, span)
+    roc.legend(fontsize="small", loc="lower right")
     zoom_precision(precision, span)
-    for axes in (roc, precision):
-        axes.legend(fontsize="small", loc="lower left" if axes is precision else "lower right")
+    precision.legend(fontsize="small", loc="lower left")
     return save(figure, path)
 
 
@@ -59,9 +57,9 @@ _SPANS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 def corner(judged: Sequence[Judged]) -> float:
-    """How much of the unit square is worth showing: good curves run along its edges, and look alike as a whole.
+    """Side of the corner of the unit square to show: good curves run along its edges, and look alike as a whole.
 
-    Twice the rate at which the worst row confuses both labels equally often, and a little more, lies within.
+    A little more than twice the equal error rate of the worst row.
     """
     worst = 0.0
     for each in judged:
@@ -91,13 +89,13 @@ def _corner_style(axes: Axes, span: float) -> None:
 
 
 def learning(points: Sequence[Point], name: str, path: Path) -> Path:
-    """F1 over the number of training packages: each fit a point, their means a line."""
+    """F1 over the number of training packages: a point for each fit, a line through their means."""
     figure = blank(5.5, 4.0)
     axes = figure.subplots()
     packages = np.array([point.packages for point in points])
     scores = np.array([point.f1 for point in points])
     axes.plot(packages, scores, "o", color="C0", alpha=0.5)
-    # Draws of one part have about as many packages, not just as many: parts lie side by side in order.
+    # Draws of one part have about the same number of packages, not exactly: where the number jumps, a part begins.
     size = np.sort(packages)
     groups = np.split(np.argsort(packages, kind="stable"), np.flatnonzero(np.diff(size) > 0.25 * size[1:]) + 1)
     axes.plot([packages[group].mean() for group in groups], [scores[group].mean() for group in groups], color="C0")
@@ -105,18 +103,3 @@ def learning(points: Sequence[Point], name: str, path: Path) -> Path:
     axes.set(xlabel="training packages", ylabel="F1, all sounds together")
     axes.grid(visible=True, color="0.92")
     return save(figure, path)
-
-
-def blank(width: float, height: float) -> Figure:
-    """An empty picture, sizes in inches."""
-    # Not pyplot, which keeps every figure in a list of its own and may ask for a display.
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write it whole, or not at all."""
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=_DPI, format="png")
-    return path

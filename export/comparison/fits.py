@@ -1,6 +1,6 @@
-"""Estimators that have learnt, kept as the files that they became: a second run fits nothing anew.
+"""Fitted estimators, kept as model files: a second run fits nothing anew.
 
-What is kept is the converted file, and it is this file that is asked: the figures are of what a device would run.
+The figures of the comparison are those of these files, as a device would run them.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import numpy as np
 from device.hearing.statistics.pooling import Standardisation
 from export.embeddings.segments import Segments
 from export.estimators import choosing
-from export.estimators.base import Estimator, ModelFile
+from export.estimators.base import Estimator, ModelFile, standardisation_document
 from export.estimators.parity import parity
 from export.evaluation.metrics import package_weights
 from export.spread import spread
@@ -28,7 +28,7 @@ EXAMPLES = 200
 """Training rows on which a network's int8 ranges are measured."""
 
 _INDIFFERENT = frozenset({"jobs"})
-"""Fields that change the time and not the outcome."""
+"""Fields that change the time and not the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Fit:
 
     file: ModelFile
     parameters: Mapping[str, Any]
-    """Chosen hyperparameters, how good they were in cross-validation, `fit_s`, seconds to fit, and how far the
-    file's probabilities are from the estimator's: `parity_rows` and so on, as `Parity` has them."""
+    """Chosen hyperparameters, how good they were in cross-validation, `fit_s`, seconds to fit, and the fields of
+    `Parity` as `parity_rows` and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +47,19 @@ class Fits:
 
     folder: Path
     seed: int
-    """Of what an estimator draws by chance."""
+    """Of the estimators."""
 
     def fit(self, estimator: Estimator, training: Segments, *, feature: str, checked: Segments) -> Fit:
-        """Take it from the folder, or let it learn and keep it.
+        """Take it from the folder, or fit it and keep it.
 
         Args:
             estimator: what learns.
-            training: all that it learns from.
+            training: its rows.
             feature: whose embeddings, for the file's name.
-            checked: on which the file is held against the estimator. Nothing is chosen by it.
+            checked: rows for `parity`. Nothing is chosen by them.
 
         Raises:
-            ExportError: it cannot learn from these, be converted, or lacks a library.
+            ExportError: it cannot learn from these rows, cannot be converted, or a library is missing.
         """
         digest = self._digest(estimator, training, checked)
         path = self.folder / f"{feature}-{estimator.name}-{digest}.json"
@@ -70,15 +70,15 @@ class Fits:
         fitted = estimator.fit(x, training.music, weight=weight, groups=training.package, seed=self.seed)
         fit_s = time.monotonic() - begun_s
         file = fitted.convert(x[spread(len(x), EXAMPLES)])
-        kept = parity(fitted, file, checked.read(estimator.reads))
+        found = parity(fitted, file, checked.read(estimator.reads))
         parameters = {
             **fitted.parameters,
             "fit_s": round(fit_s, 1),
-            **{f"parity_{name}": value for name, value in asdict(kept).items()},
+            **{f"parity_{name}": value for name, value in asdict(found).items()},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(path, Fit(file, parameters))
-        return _read(path)  # what is kept is what a later run will see
+        return _read(path)  # as a later run will see it
 
     def _digest(self, estimator: Estimator, training: Segments, checked: Segments) -> str:
         digest = hashlib.sha256("/".join((str(self.seed), *described(estimator))).encode())
@@ -111,15 +111,12 @@ def _source(value: Any) -> str:
 
 def _write(path: Path, fit: Fit) -> None:
     file = fit.file
-    scaling = file.standardisation
     document = {
         "suffix": file.suffix,
         "output": file.output,
         "labels": file.labels,
         "quantisation": file.quantisation,
-        "standardisation": None
-        if scaling is None
-        else {"mean": scaling.mean.tolist(), "scale": scaling.scale.tolist(), "limit": scaling.limit},
+        "standardisation": file.standardisation and standardisation_document(file.standardisation),
         "parameters": dict(fit.parameters),
     }
     write_bytes(path.with_suffix(file.suffix), file.content)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from export.comparison.fits import Fits
-from export.comparison.running import Material, answers, tuned
+from export.comparison.running import Material, tuned
 from export.embeddings.segments import Segments
 from export.errors import ExportError
 from export.estimators.base import Estimator
-from export.estimators.logistic import family
+from export.estimators.families import families_of
 from export.evaluation.metrics import f1
 from export.progress import Progress
 
@@ -22,7 +21,7 @@ DRAWS = 3
 """Choices of packages for each part; of all there is one."""
 
 _FEWEST = 2
-"""Families of each label, without which nothing can be chosen by cross-validation."""
+"""Families of each label that cross-validation needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,9 @@ class Point:
 def curve(
     estimator: Estimator, material: Material, fits: Fits, *, seed: int, parts: Sequence[float] = PARTS
 ) -> list[Point]:
-    """Fit with few packages, more, all of them.
+    """Fit with few packages, with more, with all; hyperparameters are chosen anew each time.
 
-    Args:
-        estimator: what learns, choosing its hyperparameters anew each time.
-        material: from what.
-        fits: where they are kept.
-        seed: of the choice of packages.
-        parts: of the families.
+    The seed is that of the choice of packages; `parts` are shares of their families.
     """
     tasks = [(part, draw) for part in parts for draw in range(DRAWS if part < 1 else 1)]
     found = []
@@ -53,7 +47,7 @@ def curve(
             training = some(material.training, part, np.random.default_rng([seed, draw]))
             fit = fits.fit(estimator, training, feature=material.feature.name, checked=material.evaluated)
             threshold, _ = tuned(fit, estimator, material.validation)
-            decided = answers(fit, estimator, material.evaluated) >= threshold
+            decided = fit.file.probability(material.evaluated.read(estimator.reads)) >= threshold
             packages = len(np.unique(training.package))
             found.append(Point(packages, f1(material.evaluated.music, decided)))
             progress.step(f"{material.feature.name} + {estimator.name} from {packages} packages")
@@ -68,7 +62,7 @@ def some(training: Segments, part: float, generator: np.random.Generator) -> Seg
     """
     if part >= 1:
         return training
-    families = np.array([family(str(name)) for name in training.package])
+    families = families_of(training.package)
     order = [str(name) for name in generator.permutation(np.unique(families))]
     chosen = order[: round(part * len(order))]
     for label in (0, 1):
@@ -77,8 +71,4 @@ def some(training: Segments, part: float, generator: np.random.Generator) -> Seg
             raise ExportError("a learning curve needs two families of packages of music, and two of no music")
         lacking = _FEWEST - len(holders.intersection(chosen))
         chosen += [name for name in order if name in holders and name not in chosen][: max(0, lacking)]
-    return training.where(_among(families, chosen))
-
-
-def _among(families: npt.NDArray[np.str_], chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
-    return np.isin(families, list(chosen))
+    return training.where(np.isin(families, chosen))

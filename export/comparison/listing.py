@@ -2,10 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import astuple
 
-from export.comparison.rows import ALL, FIGURES, SOUNDS, Row
+from export.comparison.costs import COLUMNS
+from export.comparison.rows import ALL, Row
 from export.estimators.parity import ONNX_BAR
+from export.markdown import table
 
 FIGURE_NAMES = {
     "accuracy": "accuracy",
@@ -32,9 +35,17 @@ REPORTED = (
     ("forest", 0.8554, 0.8047, 0.8368, 0.7749),
     ("xgboost", 0.8601, 0.8201, 0.8110, 0.8295),
 )
-"""What the original report has of `REPORTED_FIGURES`."""
+"""`REPORTED_FIGURES` in the original report."""
 
 REPORTED_FIGURES = ("accuracy", "f1", "precision", "recall")
+
+_TITLES = {
+    ALL: "All sounds together",
+    "clean": "As recorded",
+    "room": "In rooms",
+    "mixture": "Music under speech, speech over noise",
+}
+"""Of the table of each sound."""
 
 _REPORTED_SAYS = (
     "## Beside the original report's table\n\n"
@@ -67,43 +78,41 @@ _NOTES = (
 
 
 def markdown(rows: Sequence[Row], sentences: Sequence[str] = ()) -> str:
-    """Everything for people: a table for each sound, the answers, the report's table.
+    """For people: a table for each sound, sentences that follow from them, the report's table.
 
-    Args:
-        rows: at least one, all of one split.
-        sentences: what follows from them.
+    There must be a row, and all must be of one split.
     """
     parts = ["# Comparison\n", _NOTES.format(split=rows[0].split) + "\n"]
     if rows[0].split == "validation":
         parts.append(
             "**Validation is what the thresholds were tuned on: figures for development, not for a report.**\n"
         )
-    tables = {sound: list(_table(rows, sound)) for sound in SOUNDS}
-    parts += [f"## {_title(sound)}\n\n" + "\n".join(lines) + "\n" for sound, lines in tables.items() if lines]
-    if lines := list(_parity(rows)):
-        parts.append(_PARITY_SAYS + "\n\n" + "\n".join(lines) + "\n")
+    for sound, title in _TITLES.items():
+        if having := [row for row in rows if sound in row.reports]:
+            parts.append(f"## {title}\n\n{_figures(having, sound)}\n")
+    if having := [row for row in rows if "parity_rows" in row.parameters]:
+        parts.append(f"{_PARITY_SAYS}\n\n{_parity(having)}\n")
     if sentences:
         parts.append("## Does it help?\n\n" + "\n".join(f"- {sentence}" for sentence in sentences) + "\n")
-    parts.append(_REPORTED_SAYS + _ours_says(rows) + "\n\n" + "\n".join(_beside(rows)) + "\n")
+    parts.append(f"{_REPORTED_SAYS}{_ours_says(rows)}\n\n{_beside(rows)}\n")
     return "\n".join(parts)
 
 
-def _parity(rows: Sequence[Row]) -> Iterator[str]:
-    """How far each file is from its estimator, where that is known."""
-    having = [row for row in rows if "parity_rows" in row.parameters]
-    if not having:
-        return
-    yield _line("features", "model", "segments", "largest", "mean", f"beyond {ONNX_BAR:g}", "decided otherwise")
-    yield "|---" * 7 + "|"
-    for row in having:
-        largest, mean = (float(row.parameters[f"parity_{key}"]) for key in ("largest", "mean"))
-        counts = [str(row.parameters[f"parity_{key}"]) for key in ("rows", "beyond", "other_decisions")]
-        cells = [counts[0], f"{largest:.1e}", f"{mean:.1e}", *counts[1:]]
-        yield _line(row.feature, HEAD_NAMES.get(row.head, row.head), *cells)
+def _parity(rows: Sequence[Row]) -> str:
+    """How far each file is from its estimator."""
+    lines = []
+    for row in rows:
+        segments, largest, mean, beyond, other = (
+            row.parameters[f"parity_{key}"] for key in ("rows", "largest", "mean", "beyond", "other_decisions")
+        )
+        figures = (segments, f"{largest:.1e}", f"{mean:.1e}", beyond, other)
+        lines.append((row.feature, HEAD_NAMES.get(row.head, row.head), *figures))
+    head = ("features", "model", "segments", "largest", "mean", f"beyond {ONNX_BAR:g}", "decided otherwise")
+    return table(head, lines, rule="---")
 
 
 def comparable(rows: Sequence[Row]) -> dict[str, Row]:
-    """The rows that are most like the report's: those of features that have learnt nothing, by head."""
+    """The rows that are most like the report's, by head: those of features that have learnt nothing."""
     return {row.head: row for row in rows if row.origin == "scratch"}
 
 
@@ -112,88 +121,53 @@ def _ours_says(rows: Sequence[Row]) -> str:
     return f" Ours: {', '.join(names)}, {rows[0].split} split, all sounds together." if names else ""
 
 
-def _beside(rows: Sequence[Row]) -> Iterator[str]:
+def _beside(rows: Sequence[Row]) -> str:
     """The report's figures, and where there are such rows, ours."""
     ours = comparable(rows)
-    figures = [FIGURE_NAMES[figure] for figure in REPORTED_FIGURES]
-    columns = [f"{figure}, reported" for figure in figures]
-    if ours:
-        columns += [f"{figure}, ours" for figure in figures]
-    yield _line("model", *columns)
-    yield "|---" * (1 + len(columns)) + "|"
+    lines = []
     for head, *values in REPORTED:
         cells = [f"{value:.4f}" for value in values]
-        if ours:
-            row = ours.get(head)
-            cells += [
-                "" if row is None else f"{getattr(row.reports[ALL], figure).value:.4f}"
-                for figure in REPORTED_FIGURES
-            ]
-        yield _line(HEAD_NAMES[head], *cells)
+        if row := ours.get(head):
+            cells += [f"{getattr(row.reports[ALL], figure).value:.4f}" for figure in REPORTED_FIGURES]
+        elif ours:
+            cells += [""] * len(REPORTED_FIGURES)
+        lines.append((HEAD_NAMES[head], *cells))
+    whose = ("reported", "ours") if ours else ("reported",)
+    columns = [f"{FIGURE_NAMES[figure]}, {each}" for each in whose for figure in REPORTED_FIGURES]
+    return table(("model", *columns), lines, rule="---")
 
 
-def _title(sound: str) -> str:
-    return {
-        "all": "All sounds together",
-        "clean": "As recorded",
-        "room": "In rooms",
-        "mixture": "Music under speech, speech over noise",
-    }[sound]
-
-
-def _table(rows: Sequence[Row], sound: str) -> Iterator[str]:
-    """One line a row; nothing where no row has heard this sound."""
-    having = [row for row in rows if sound in row.reports]
-    if not having:
-        return
-    costs = sound == "all"
+def _figures(rows: Sequence[Row], sound: str) -> str:
+    """One line a row; costs stand beside all sounds together."""
     head = ["features", "model", *FIGURE_NAMES.values(), "threshold"]
-    if costs:
+    if sound == ALL:
         head += ["extractor ms/s", "head ms/s", "peak MB", "head KB"]
-    found = having[0].reports[sound]
-    yield f"{found.rows} segments of {found.packages} packages.\n"
-    yield _line(*head)
-    yield "|---" * len(head) + "|"
-    for row in having:
+    lines = []
+    for row in rows:
         cells = [row.feature, HEAD_NAMES.get(row.head, row.head)]
-        cells += [str(getattr(row.reports[sound], figure)) for figure in FIGURES]
+        cells += [str(getattr(row.reports[sound], figure)) for figure in FIGURE_NAMES]
         cells.append(f"{row.threshold:.3f}")
-        if costs and row.costs is not None:
-            each = row.costs
-            cells += [
-                f"{each.extractor_ms:.2f}",
-                f"{each.head_ms:.3f}",
-                f"{each.peak_mb:.0f}",
-                f"{each.size_kb:.1f}",
-            ]
-        yield _line(*cells, *[""] * (len(head) - len(cells)))
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+        if sound == ALL and row.costs is not None:
+            costs = row.costs
+            cells += [f"{costs.extractor_ms:.2f}", f"{costs.head_ms:.3f}"]
+            cells += [f"{costs.peak_mb:.0f}", f"{costs.size_kb:.1f}"]
+        lines.append(cells + [""] * (len(head) - len(cells)))
+    found = rows[0].reports[sound]
+    return f"{found.rows} segments of {found.packages} packages.\n\n{table(head, lines, rule='---')}"
 
 
 def comma_separated(rows: Sequence[Row]) -> str:
     """One line for each row and sound; every figure with its interval."""
-    intervals = [f"{figure}{end}" for figure in FIGURES for end in ("", "_low", "_high")]
-    costs = ["extractor_ms_per_s", "head_ms_per_s", "peak_mb", "head_kb"]
+    intervals = [f"{figure}{end}" for figure in FIGURE_NAMES for end in ("", "_low", "_high")]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     keys = ["features", "origin", "model", "split", "sound", "segments", "packages", "threshold", "validation_f1"]
-    writer.writerow([*keys, *intervals, *costs])
+    writer.writerow([*keys, *intervals, *COLUMNS])
     for row in rows:
-        measured = row.costs
-        last = (
-            [""] * len(costs)
-            if measured is None
-            else [
-                f"{value:.4f}"
-                for value in (measured.extractor_ms, measured.head_ms, measured.peak_mb, measured.size_kb)
-            ]
-        )
+        costs = [""] * len(COLUMNS) if row.costs is None else [f"{value:.4f}" for value in astuple(row.costs)]
         for sound, found in row.reports.items():
-            figures = [getattr(found, figure) for figure in FIGURES]
+            figures = [getattr(found, figure) for figure in FIGURE_NAMES]
             values = [f"{value:.6f}" for each in figures for value in (each.value, each.low, each.high)]
             first = [row.feature, row.origin, row.head, row.split, sound, found.rows, found.packages]
-            writer.writerow([*first, row.threshold, f"{row.validation_f1:.6f}", *values, *last])
+            writer.writerow([*first, row.threshold, f"{row.validation_f1:.6f}", *values, *costs])
     return text.getvalue()

@@ -1,29 +1,23 @@
 """One row of the comparison: an estimator on an extractor's embeddings, and how good it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from export.comparison.costs import Costs
 from export.embeddings.feature import Origin
 from export.estimators.base import ModelFile
-from export.evaluation.metrics import BoolVector, FloatVector, Report
+from export.evaluation.metrics import BoolVector, FloatVector, Groups, Labels, Report
 
 ALL = "all"
 """All sounds of a split together, in `Row.reports`."""
 
 SOUNDS = (ALL, "clean", "room", "mixture")
 
-FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc")
-"""Columns of the table."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What stands in the table."""
+    """One line of the table."""
 
     feature: str
     origin: Origin
@@ -33,7 +27,7 @@ class Row:
     threshold: float
     """Tuned on validation, all sounds together."""
     validation_f1: float
-    """There, at this threshold: what the best rows are chosen by."""
+    """There, at this threshold; the best rows are chosen by it."""
     parameters: Mapping[str, Any]
     costs: Costs | None
     """None: not measured."""
@@ -48,24 +42,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row, and what it was computed from."""
+    """A row, with the file and the answers that it was computed from."""
 
     row: Row
     file: ModelFile
-    truth: npt.NDArray[np.int8]
+    truth: Labels
     """(n,) of the evaluated split."""
     probability: FloatVector
     """(n,) that the file gave."""
-    package: npt.NDArray[np.str_]
-    """(n,)"""
+    package: Groups
 
     @property
     def decided(self) -> BoolVector:
-        """(n,) what is music at the row's threshold."""
+        """(n,) whether it is music at the row's threshold."""
         return self.probability >= self.row.threshold
 
 
-def best(judged: list[Judged], *origins: Origin) -> Judged | None:
-    """The best on validation of those origins; None if there are none. Never chosen by what is reported."""
+def best(judged: Sequence[Judged], *origins: Origin) -> Judged | None:
+    """The best on validation of those origins; None if there are none. Reported figures have no part in it."""
     among = [each for each in judged if each.row.origin in origins]
     return max(among, key=lambda each: each.row.validation_f1, default=None)

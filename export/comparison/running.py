@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 from export.comparison.costs import measure
 from export.comparison.fits import Fit, Fits
-from export.comparison.heard import Heard
-from export.comparison.paired import Contest, f1_difference
+from export.comparison.paired import PairedTest, f1_difference
 from export.comparison.rows import ALL, SOUNDS, Judged, Row, best
+from export.comparison.selection import Selection
 from export.corpus.recipe import Split
 from export.embeddings.feature import Feature
 from export.embeddings.segments import Segments
 from export.embeddings.store import Store
 from export.estimators.base import Estimator
-from export.estimators.parity import said
-from export.evaluation.metrics import Figure, FloatVector, f1, report, thresholds
+from export.evaluation.calibration import thresholds
+from export.evaluation.metrics import f1, report
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """One extractor's segments of all that is needed."""
+    """One extractor's segments."""
 
     feature: Feature
     training: Segments
@@ -29,39 +29,32 @@ class Material:
     """That of `evaluated`."""
 
 
-def materials(features: Sequence[Feature], heard: Heard, store: Store) -> list[Material]:
-    """Embed, or take from the store.
+def materials(features: Sequence[Feature], selection: Selection, store: Store) -> list[Material]:
+    """Embed what is not in the store.
 
     Raises:
         OidoError: an extractor cannot be used, or the corpus cannot be read.
     """
-    evaluated = () if heard.split == "validation" else heard.evaluated
+    on_validation = selection.split == "validation"
+    evaluated = () if on_validation else selection.evaluated
     # Together, so that no process waits for another's last take; the longest first, see `run_all`.
-    wanted = sorted((*heard.training, *heard.validation, *evaluated), key=lambda take: -take.duration_s)
-    store.fill(features, wanted)
-    return [_material(feature, heard, store) for feature in features]
-
-
-def _material(feature: Feature, heard: Heard, store: Store) -> Material:
-    training = store.segments(feature, heard.training)
-    validation = store.segments(feature, heard.validation)
-    evaluated = validation if heard.split == "validation" else store.segments(feature, heard.evaluated)
-    return Material(feature, training, validation, evaluated, heard.split)
+    takes = sorted((*selection.training, *selection.validation, *evaluated), key=lambda take: -take.duration_s)
+    store.fill(features, takes)
+    found = []
+    for feature in features:
+        training = store.segments(feature, selection.training)
+        validation = store.segments(feature, selection.validation)
+        judged = validation if on_validation else store.segments(feature, selection.evaluated)
+        found.append(Material(feature, training, validation, judged, selection.split))
+    return found
 
 
 def judge(estimator: Estimator, material: Material, fits: Fits, *, costs: bool) -> Judged:
-    """Fit an estimator on an extractor's segments, and see how good its file is.
-
-    Args:
-        estimator: what learns.
-        material: from what, and what it is judged on.
-        fits: where it is kept.
-        costs: whether to measure those, too.
-    """
+    """Fit an estimator on an extractor's segments, or take the fit that is kept, and evaluate its file."""
     fit = fits.fit(estimator, material.training, feature=material.feature.name, checked=material.evaluated)
     threshold, validation_f1 = tuned(fit, estimator, material.validation)
     evaluated = material.evaluated
-    probability = answers(fit, estimator, evaluated)
+    probability = fit.file.probability(evaluated.read(estimator.reads))
     reports = {}
     for sound in SOUNDS:
         here = (evaluated.variation == sound) | (sound == ALL)
@@ -83,33 +76,30 @@ def judge(estimator: Estimator, material: Material, fits: Fits, *, costs: bool) 
     return Judged(row, fit.file, evaluated.music, probability, evaluated.package)
 
 
-def answers(fit: Fit, estimator: Estimator, segments: Segments) -> FloatVector:
-    """(n,) what the converted file says of segments, in the device's runtime."""
-    return said(fit.file, segments.read(estimator.reads))
-
-
 def tuned(fit: Fit, estimator: Estimator, validation: Segments) -> tuple[float, float]:
     """The threshold with the best F1 over all sounds of validation, and that F1."""
-    probability = answers(fit, estimator, validation)
+    probability = fit.file.probability(validation.read(estimator.reads))
     threshold = thresholds(validation.music, probability)["balanced"]
     return threshold, f1(validation.music, probability >= threshold)
 
 
-def contests(judged: list[Judged]) -> list[Contest]:
-    """Do published embeddings beat learning from scratch, and ours either? The rows were chosen on validation."""
+def paired_tests(judged: Sequence[Judged]) -> list[PairedTest]:
+    """Do published embeddings beat learning from scratch? Do ours beat either? Rows are chosen on validation."""
     scratch, published, own = best(judged, "scratch"), best(judged, "published"), best(judged, "own")
-    of_ours = "our own embedder, trained on this corpus"
+    ours = "our own embedder, trained on this corpus"
     pairs = (
         ("transfer from a published network", published, scratch, "the best from scratch"),
-        (of_ours, own, scratch, "the best from scratch"),
-        (of_ours, own, published, "the best by transfer"),
+        (ours, own, scratch, "the best from scratch"),
+        (ours, own, published, "the best by transfer"),
     )
     return [
-        Contest(what, challenger.row.name, incumbent.row.name, _difference(challenger, incumbent), against)
-        for what, challenger, incumbent, against in pairs
-        if challenger is not None and incumbent is not None
+        PairedTest(
+            kind,
+            candidate.row.name,
+            baseline.row.name,
+            f1_difference(baseline.truth, candidate.decided, baseline.decided, baseline.package),
+            baseline_kind,
+        )
+        for kind, candidate, baseline, baseline_kind in pairs
+        if candidate is not None and baseline is not None
     ]
-
-
-def _difference(one: Judged, other: Judged) -> Figure:
-    return f1_difference(other.truth, one.decided, other.decided, other.package)

@@ -1,4 +1,4 @@
-"""The runs of a comparison in MLflow: parameters, figures, pictures, model files; and the table out of them again.
+"""The runs of a comparison in MLflow: parameters, figures, pictures, model files; the table can be read back.
 
 Where the runs are kept: MLFLOW_TRACKING_URI if it is set, otherwise files in a folder. MLflow's other variables
 (user, password, token, MLFLOW_EXPERIMENT_NAME) are MLflow's own business and work as it documents them.
@@ -40,35 +40,27 @@ class Tracking:
     """A store of runs: for each row of a comparison one, and one for the whole.
 
     Args:
-        folder: where the runs are kept as files if MLFLOW_TRACKING_URI says nothing else.
-        experiment: its name; MLFLOW_EXPERIMENT_NAME goes first.
+        folder: where the runs are kept as files if MLFLOW_TRACKING_URI is not set.
 
     Raises:
         ExportError: MLflow is not installed, or the store cannot be used.
     """
 
-    def __init__(self, folder: Path, *, experiment: str = EXPERIMENT) -> None:
+    def __init__(self, folder: Path) -> None:
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder.resolve() / "mlruns").as_uri()
         if self.uri.startswith("file:") or "://" not in self.uri:
             # MLflow 3 asks those who want plain files to say so; anything else would need a database.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         self._mlflow = _imported("mlflow")
         self._entities = _imported("mlflow.entities")
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         with self._working():
             self._client = self._mlflow.tracking.MlflowClient(tracking_uri=self.uri)
             found = self._client.get_experiment_by_name(name)
             self._experiment = self._client.create_experiment(name) if found is None else found.experiment_id
 
     def row(self, comparison: str, number: int, row: Row, file: ModelFile) -> None:
-        """Keep a row and its model file.
-
-        Args:
-            comparison: which comparison it belongs to.
-            number: its place in there.
-            row: what is kept.
-            file: as the device can run it.
-        """
+        """Keep a row, the `number`th of the comparison of that name, and its model file."""
         tags = {
             "kind": _ROW,
             "comparison": comparison,
@@ -98,14 +90,7 @@ class Tracking:
     def finish(
         self, comparison: str, *, sentences: Sequence[str], settings: Mapping[str, str], files: Sequence[Path]
     ) -> None:
-        """Close a comparison: only now `latest` finds it.
-
-        Args:
-            comparison: which.
-            sentences: what followed from its rows.
-            settings: what it was made with.
-            files: tables and pictures.
-        """
+        """Close a comparison, with the answers, settings, tables and pictures: only now `latest` finds it."""
         tags = {"kind": _COMPARISON, "comparison": comparison, "sentences": json.dumps(list(sentences))}
         with self._run(f"comparison {comparison}", tags) as run:
             self._client.log_batch(
@@ -176,9 +161,9 @@ class Tracking:
         try:
             yield
         except self._mlflow.exceptions.MlflowException as error:
-            said = str(error).splitlines()[0]
+            sentence = str(error).splitlines()[0]
             raise ExportError(
-                f"{self.uri}: MLflow cannot use this store: {said}; "
+                f"{self.uri}: MLflow cannot use this store: {sentence}; "
                 "check MLFLOW_TRACKING_URI, or use --no-tracking"
             ) from error
 

@@ -1,6 +1,6 @@
 """The attention network over a segment: ten embeddings become one score.
 
-Layer by layer as the design gives it; better networks stand beside it, they do not replace it.
+Layer for layer the network of the original report.
 """
 
 from typing import Any
@@ -13,12 +13,7 @@ _L2 = 0.01
 
 
 def build(*, batch_size: int | None = None, embedding: int = EMBEDDING) -> Any:
-    """The network, compiled: (10, 128) embeddings to one probability of music.
-
-    Args:
-        batch_size: 1 for conversion.
-        embedding: values in one; the default is our embedder's, others have theirs.
-    """
+    """The network, compiled: (10, embedding) to one probability of music; conversion needs a batch size of 1."""
     import keras  # noqa: PLC0415 - seconds to import, and only those who train have it
 
     layers, l2 = keras.layers, keras.regularizers.L2(_L2)

@@ -1,30 +1,25 @@
-"""What every estimator of the comparison is to the one who compares: something to fit, to ask, and to convert.
+"""What every estimator of the comparison can do: learn, give probabilities, become a model file.
 
 A segment is ten patches of 0.96 s in a row, each an embedding. Some estimators read it as it is, a sequence, some
 pooled: the mean and the standard deviation of each of its values. All learn from the training packages alone, with
-the same weights, and choose what is to be chosen by leaving whole packages out (`export.estimators.choosing`).
+the same weights, and choose their hyperparameters by leaving whole packages out (`export.estimators.choosing`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from device.hearing.models.runtimes import open_runtime
 from device.hearing.statistics.pooling import Standardisation
 from device.sound import FloatArray
 from export.errors import ExportError
 from export.evaluation.hearing import SEGMENT_PATCHES
-from export.evaluation.metrics import FloatVector
+from export.evaluation.metrics import FloatVector, Groups, Labels
 
 Reads = Literal["pooled", "sequence"]
-
-Labels = npt.NDArray[np.int8]
-"""(n,) 1 for music, 0 for no music."""
-
-Groups = npt.NDArray[np.str_]
-"""(n,) the package that each row comes from."""
 
 
 def standardisation_of(sequences: FloatArray, *, limit: float = 5.0) -> Standardisation:
@@ -32,6 +27,12 @@ def standardisation_of(sequences: FloatArray, *, limit: float = 5.0) -> Standard
     mean, scale = sequences.mean(axis=(0, 1), dtype=np.float64), sequences.std(axis=(0, 1), dtype=np.float64)
     steady = scale <= 1e-6 * np.abs(mean) + 1e-12  # rounding is no variation to blow up
     return Standardisation(mean.astype(np.float32), np.where(steady, 1.0, scale).astype(np.float32), limit)
+
+
+def standardisation_document(standardisation: Standardisation) -> dict[str, Any]:
+    """For a sidecar: `mean`, `scale` and `limit`."""
+    mean, scale = standardisation.mean.tolist(), standardisation.scale.tolist()
+    return {"mean": mean, "scale": scale, "limit": standardisation.limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +50,38 @@ class ModelFile:
     standardisation: Standardisation | None = None
     """What its rows must go through first; None: nothing."""
 
+    def probability(self, x: FloatArray) -> FloatVector:
+        """(n,) raw probability of music that the device's runtime gives of rows as the estimator reads them.
+
+        Raises:
+            ModelError: the file cannot be opened or does not take the rows.
+        """
+        runtime = open_runtime(Path(f"model{self.suffix}"), self.content, self.output)
+        rows = x if self.standardisation is None else self.standardisation(x)
+        scores = runtime.run(np.ascontiguousarray(rows, np.float32))
+        return scores.reshape(len(x), len(self.labels))[:, self.labels.index("music")]
+
 
 class Fitted(Protocol):
     """An estimator that has learnt."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What was chosen and how good it was, ready for JSON."""
-        ...
+        """Hyperparameters and how good they were, ready for JSON."""
 
     def probability(self, x: FloatArray) -> FloatVector:
         """Raw probability of music, (n,), of rows as the estimator reads them.
 
         Raises:
-            ExportError: the rows have another shape than those that it learnt from.
+            ExportError: the rows have another shape than those of training.
         """
-        ...
 
     def convert(self, example: FloatArray) -> ModelFile:
-        """The file for the device.
-
-        Args:
-            example: training rows; a network's int8 ranges are measured on them, 200 are enough.
+        """The file for the device; int8 ranges are measured on the training rows given, 200 are enough.
 
         Raises:
-            ExportError: it cannot be converted, or what is needed for it is not installed.
+            ExportError: it cannot be converted, or a library is missing.
         """
-        ...
 
 
 class Estimator(Protocol):
@@ -84,12 +90,10 @@ class Estimator(Protocol):
     @property
     def name(self) -> str:
         """In tables and file names."""
-        ...
 
     @property
     def reads(self) -> Reads:
         """Pooled segments, (n, 2 x size), or sequences, (n, 10, size)."""
-        ...
 
     def fit(self, x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, seed: int) -> Fitted:
         """Choose the hyperparameters by grouped cross-validation, then learn from all rows.
@@ -102,24 +106,15 @@ class Estimator(Protocol):
             seed: the same seed and rows give the same estimator.
 
         Raises:
-            ExportError: the rows are not what can be learnt from; the message says why.
+            ExportError: it cannot learn from these rows; the message says why.
         """
-        ...
 
 
 def check(x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, reads: Reads, name: str) -> None:
-    """Refuse what cannot be learnt from.
-
-    Args:
-        x: as `Estimator.fit`; so are the others.
-        y: see there.
-        weight: see there.
-        groups: see there.
-        reads: what shape x must have.
-        name: of the estimator, for the message.
+    """Check the arguments of `Estimator.fit`; name and reads are the estimator's.
 
     Raises:
-        ExportError: with one sentence that says what is wrong.
+        ExportError: nothing can be learnt from them.
     """
     check_shape(x, reads=reads, name=name)
     for what, values in (("labels", y), ("weights", weight), ("packages", groups)):
@@ -144,16 +139,10 @@ def check(x: FloatArray, y: Labels, *, weight: FloatVector, groups: Groups, read
 
 
 def check_shape(x: FloatArray, *, reads: Reads, name: str, width: int | None = None) -> None:
-    """Refuse rows of another shape.
-
-    Args:
-        x: rows.
-        reads: what they should be.
-        name: of the estimator, for the message.
-        width: values in the last axis; None: any number.
+    """Check the shape of an estimator's rows; `width` is that of the last axis, None allows any.
 
     Raises:
-        ExportError: they are something else, or none.
+        ExportError: they have another shape, or there are none.
     """
     axes = {"pooled": 2, "sequence": 3}[reads]
     last = "any number of" if width is None else str(width)

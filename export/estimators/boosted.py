@@ -9,10 +9,10 @@ import numpy as np
 
 from device.sound import FloatArray
 from export.errors import ExportError
-from export.estimators.base import Groups, Labels, Reads, check
+from export.estimators.base import Reads, check
 from export.estimators.choosing import Fold, Setting, choose, folds
 from export.estimators.pooled import FittedClassifier
-from export.evaluation.metrics import FloatVector
+from export.evaluation.metrics import FloatVector, Groups, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class BoostedTrees:
             tree_method="hist",
             objective="binary:logistic",
             eval_metric="logloss",
-            base_score=0.5,  # what XGBoost would estimate too: the weights make both classes equal
+            base_score=0.5,  # XGBoost would estimate the same: the weights make both classes equal
             n_jobs=self.jobs,
             random_state=seed,
             **further,

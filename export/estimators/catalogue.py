@@ -8,18 +8,12 @@ from export.estimators.linear import LinearSvm, PooledLogistic
 
 
 def all_estimators(*, jobs: int = 1, standardise: bool = False) -> tuple[Estimator, ...]:
-    """One of each, the simplest first.
-
-    Args:
-        jobs: threads of those that can share their work.
-        standardise: whether the networks' columns are brought to one size: for statistics of different units. The
-            classical ones need no telling.
-    """
+    """One of each, the simplest first; `standardise` is for the networks, see `Network`, `jobs` are threads."""
     return (
         PooledLogistic(),
         LinearSvm(),
         RandomForest(jobs=jobs),
-        # One thread: XGBoost's wait for each other in a loop, and take ten times as long beside any other work.
+        # One thread: those of XGBoost wait in a busy loop, and take ten times as long beside other work.
         BoostedTrees(),
         dense_head(standardise=standardise),
         gru_head(standardise=standardise),

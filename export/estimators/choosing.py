@@ -1,4 +1,4 @@
-"""How estimators choose: settings are judged by what they say of packages that they have not learnt from."""
+"""How estimators choose hyperparameters: by how well a setting predicts packages left out of training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from export.errors import ExportError
-from export.estimators.base import Groups, Labels
-from export.estimators.logistic import family
-from export.evaluation.metrics import FloatVector
+from export.estimators.families import families_of
+from export.evaluation.metrics import FloatVector, Groups, Labels, log_loss
 
 FOLDS = 4
 
-SURE = 1 / 512
+LEAST = 1 / 512
 """No probability counts as nearer to 0 or 1 than this, as on the device: half a step of an int8 output."""
 
 Indices = npt.NDArray[np.intp]
@@ -34,7 +33,7 @@ class Fold:
     outside: Indices
     """(o,) rows to be judged on."""
     weight: FloatVector
-    """(i,) of those inside. Both labels keep the share that they have of all rows: were it another in each fold,
+    """(i,) of those inside. Both labels keep the share that they have of all rows. With another share in each fold
     a score would mean something else in each, and settings with narrow scores would look worse than they are."""
 
 
@@ -44,22 +43,16 @@ that grows with the odds of music."""
 
 
 def folds(y: Labels, weight: FloatVector, groups: Groups, *, seed: int, wanted: int = FOLDS) -> list[Fold]:
-    """Deal the rows.
+    """Deal the rows; arguments as for `Estimator.fit`.
 
-    Packages of one family share material and stay together, as everywhere in this project. A fold without which
-    there is but one label to learn from is skipped: its rows are learnt from in the others, and judged in none.
-
-    Args:
-        y: (n,) 1 for music.
-        weight: (n,) of each row.
-        groups: (n,) package of each row.
-        seed: of the deal.
-        wanted: how many folds; fewer where there are fewer families of music or of no music.
+    Packages of one family share material and stay together. There are fewer folds than wanted where music or no
+    music has fewer families. A fold that would leave one label alone inside is skipped: its rows are learnt from
+    in the others, and judged in none.
 
     Raises:
         ExportError: music or no music comes from a single family of packages, which cannot be left out.
     """
-    families = np.array([family(str(name)) for name in groups])
+    families = families_of(groups)
     for label, called in ((1, "music"), (0, "no music")):
         there = np.unique(families[y == label])
         if len(there) < 2:  # noqa: PLR2004 - one to learn from, one to be judged on
@@ -94,12 +87,12 @@ def _same_shares(y: Labels, weight: FloatVector, inside: Indices) -> FloatVector
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one setting."""
+    """The outcome of one setting."""
 
     setting: Setting
     log_loss: float
-    """Weighted, in nats, on packages not learnt from, after the best sigmoid: every estimator is calibrated later
-    anyway, so that it is worth what remains then."""
+    """Weighted, in nats, on packages not learnt from, after the best sigmoid, as every estimator is calibrated
+    later."""
     scores: FloatVector
     """(n,) of those rows; NaN for a row that no fold left out."""
 
@@ -130,16 +123,10 @@ def choose(
     weight: FloatVector,
     patience: int | None = None,
 ) -> Choice:
-    """Try every setting on every fold; of equally good ones the first is chosen: list the simplest first.
+    """Try every setting on every fold. Of equally good ones the first is chosen: list the simplest first.
 
-    Args:
-        settings: what to choose from.
-        score: learns and judges.
-        deal: as `folds` gives it.
-        y: (n,) 1 for music.
-        weight: (n,) of each row.
-        patience: after so many settings in a row that are no better than an earlier one, the rest is left out; for
-            settings in an order in which the loss falls and then rises. None: all are tried.
+    With a patience, the rest is left out after so many settings in a row that are no better than an earlier one:
+    for settings in an order in which the loss falls and then rises.
     """
     trials: list[Trial] = []
     best = 0
@@ -162,12 +149,8 @@ def sigmoid(scores: FloatVector, y: Labels, weight: FloatVector) -> tuple[float,
     """Slope and offset with which 1 / (1 + exp(-(slope x score + offset))) is the probability of music.
 
     Platt 1999, "Probabilistic Outputs for Support Vector Machines", with his targets: not 0 and 1 but a little
-    inside, by the number of rows, so that the slope stays finite where a score tells all rows apart.
-
-    Args:
-        scores: (n,) of rows that the scorer has not learnt from.
-        y: (n,) 1 for music.
-        weight: (n,) of each row.
+    inside, by the number of rows, so that the slope stays finite where a score tells all rows apart. The (n,)
+    scores are of rows that were not learnt from.
     """
     music = int(np.count_nonzero(y))
     target = np.where(y == 1, (music + 1) / (music + 2), 1 / (len(y) - music + 2))
@@ -181,15 +164,3 @@ def sigmoid(scores: FloatVector, y: Labels, weight: FloatVector) -> tuple[float,
     )
     slope = float(model.coef_[0, 0]) / spread
     return slope, float(model.intercept_[0]) - slope * middle
-
-
-def log_loss(log_odds: FloatVector, y: Labels, weight: FloatVector) -> float:
-    """Mean surprise in nats, weighted."""
-    return float(np.average(np.logaddexp(0.0, np.where(y == 1, -log_odds, log_odds)), weights=weight))
-
-
-def log_odds(probability: FloatVector) -> FloatVector:
-    """Of probabilities, none counted as surer than `SURE` allows."""
-    sure = np.clip(probability.astype(np.float64), SURE, 1 - SURE)
-    odds: FloatVector = np.log(sure / (1 - sure))
-    return odds

@@ -1,4 +1,4 @@
-"""The networks that become TFLite files: what the sidecar of each says, and where that is known from."""
+"""The networks that are deployed as TFLite files: what the sidecar of each says, and where that comes from."""
 
 import json
 from collections.abc import Mapping
@@ -21,42 +21,38 @@ _FITTED_INPUTS = ("recent_patches", "recent_weight", "segment_every", "quick_pat
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One kind of network."""
+    """How one of our networks is deployed."""
 
     name: str
     kind: str
-    """As `device.hearing.models.inputs` has them."""
+    """Of the model: `patch` or `segment`."""
     examples: str
-    """Name of the array in `representative.npz`."""
+    """Name of its array in `representative.npz`."""
     labels: tuple[str, ...]
     """Columns of its scores, music first."""
     embedding: int = EMBEDDING
-    """Values in its embedding, if it is of kind `patch`."""
+    """Values in its embedding, if its kind is `patch`."""
     temperature: float = 1.0
-    """What the logits of its scores are divided by; calibration makes up for it."""
+    """The logits of its scores are divided by it; calibration makes up for that."""
     logit_step: float | None = None
-    """What a step of these is worth; None: as measured."""
+    """Size of an int8 step of these logits; None: as measured."""
 
     def score(self, converted: Converted) -> Tensor:
-        """The output with its scores.
-
-        Raises:
-            ExportError: there is none.
-        """
+        """The output with its scores. Raises an ExportError if there is none."""
         return converted.output_of_size(len(self.labels))
 
     def predict(self, trained: Any, features: FloatArray) -> FloatArray:
         """The scores of the Keras network, (n, labels)."""
-        said = trained.predict(features, verbose=0)
-        outputs = said.values() if isinstance(said, Mapping) else said if isinstance(said, list) else [said]
+        found = trained.predict(features, verbose=0)
+        outputs = found.values() if isinstance(found, Mapping) else found if isinstance(found, list) else [found]
         scores: FloatArray = next(each for each in outputs if each.shape[1:] == (len(self.labels),))
         return scores
 
     def softened(self, trained: Any) -> Any:
-        """The Keras network, its logits divided by `temperature`: changed in place.
+        """The Keras network, with logits divided by `temperature` in place.
 
         Raises:
-            ExportError: its scores do not come from a layer of that name.
+            ExportError: no layer is called as its label.
         """
         if self.temperature != 1:
             (name,) = self.labels
@@ -68,19 +64,15 @@ class Deployment:
         return trained
 
     def check(self, sidecar: Sidecar) -> None:
-        """Read it as the device does.
-
-        Raises:
-            ModelError: the device would refuse it.
-        """
+        """Read it as the device does. Raises a ModelError if the device would refuse it."""
         (PatchInput if self.kind == "patch" else SegmentInput).read(sidecar)
 
     def inputs(self, converted: Converted, folder: Path, *, trained_on: str | None = None) -> dict[str, Any]:
-        """What the sidecar's `input` says as long as nothing is fitted: the newest patch or segment is the answer.
+        """The sidecar's `input` before anything is fitted: the newest patch or segment is the answer.
 
         Args:
             converted: the network.
-            folder: where the sidecar goes, and where that of the embedder is.
+            folder: of the sidecar, and of the embedder's.
             trained_on: SHA-256 of the embedder whose embeddings it learned from, where that is known.
 
         Raises:
@@ -102,15 +94,15 @@ class Deployment:
 
 EMBEDDER = Deployment("embedder", "patch", "patches", ("music", "speech"))
 ATTENTION = Deployment("attention", "segment", "segments", ("music",), temperature=2.0, logit_step=1 / 32)
-"""Runtimes round its products of activations each in its own way. In the end that is a step of the logit at most:
-of 1/32, it is at most two of the score, whose slope is 1/4 and whose steps are 1/256. 1/32 reaches from -4 to 4,
-and with the temperature as far as from -8 to 8."""
+"""Each runtime rounds products of activations in its own way, which changes the logit by one step at most. A step
+of 1/32 changes the score by two steps at most: its slope is 1/4, and its steps are 1/256. Steps of 1/32 reach from
+-4 to 4, and with the temperature from -8 to 8."""
 
 NETWORKS = {network.name: network for network in (EMBEDDER, ATTENTION)}
 
 
 def _embedder_checksum(folder: Path, trained_on: str | None) -> str:
-    """Of the embedder in a folder, which must be the one that made the segments."""
+    """SHA-256 of the embedder in a folder, which must be the one that made the segments."""
     path = folder / f"{EMBEDDER.name}.json"
     try:
         there = Sidecar.read(path).sha256
@@ -126,31 +118,27 @@ def _embedder_checksum(folder: Path, trained_on: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FittedParameters:
-    """What is known only of a converted network's own answers; until then, nothing is calibrated."""
+    """What is fitted on the answers of a converted network; the default is uncalibrated."""
 
     calibration: Calibration = field(default_factory=Calibration)
     thresholds: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(MODES, 0.5))
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `device.hearing.models.inputs` that say how scores become an answer."""
+    """Those of the sidecar's `input` that say how scores become an answer."""
     decision: Mapping[str, float] | None = None
     training_data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
-        """Whether anything was fitted yet."""
+        """Whether there is a calibration."""
         return self.calibration.method != "none"
 
     @classmethod
     def read(cls, path: Path, *, sha256: str) -> Self:
-        """From a JSON object with parts of a sidecar.
+        """From a JSON file with parts of a sidecar, fitted on the network with this SHA-256.
 
-        `calibration` and `thresholds`; where there is more to say, `input`, `decision`, `training_data` and
-        `metrics`; and `sha256` of the file it was all fitted on.
-
-        Args:
-            path: the file.
-            sha256: of the converted network.
+        It has `calibration` and `thresholds`, and may have `input`, `decision`, `training_data`, `metrics`, and
+        `sha256` of the network.
 
         Raises:
             ExportError: it cannot be read, or was fitted on another file.
@@ -173,7 +161,7 @@ class FittedParameters:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """From such an object, or a whole sidecar."""
+        """From the content of such a file, or from a whole sidecar."""
         stated = document["calibration"]
         if stated["method"] not in get_args(CalibrationMethod):
             raise ValueError(f"its method is {stated['method']!r}")
@@ -193,7 +181,7 @@ class FittedParameters:
 
     @classmethod
     def kept(cls, sidecar: Path, *, sha256: str) -> Self | None:
-        """What a sidecar already says of the same file; None if it speaks of another, or is not there."""
+        """What a sidecar says of the network with this SHA-256; None if it describes another, or is missing."""
         try:
             there = Sidecar.read(sidecar)
         except ModelError:

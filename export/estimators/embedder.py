@@ -4,9 +4,9 @@ Depthwise-separable convolutions after MobileNet (Howard et al. 2017); every ope
 the oldest TFLite runtime that the device supports. A third head repeats YAMNet's 521 scores while training
 (knowledge distillation, Hinton et al. 2015) and is cut off afterwards.
 
-A size may have more than one trunk. They learn apart from each other, so that each is wrong about sounds of its
-own, and are one network afterwards: the vector is the vectors of all, and a score is the mean of their logits (an
-ensemble: Hansen and Salamon 1990; Lakshminarayanan et al. 2017).
+A size may have several trunks. Each is trained alone, so that they make different mistakes. Then they become one
+network: its vector joins their vectors, and its scores come from the mean of their logits (an ensemble: Hansen and
+Salamon 1990; Lakshminarayanan et al. 2017).
 """
 
 from collections.abc import Sequence
@@ -63,12 +63,7 @@ DEFAULT_SIZE = "pair"
 
 
 def build(trunk: Trunk, *, embedding: int) -> Any:
-    """A trunk in training; outputs `embedding`, logits `music`, `speech` (1 each) and `teacher` (521).
-
-    Args:
-        trunk: width and depth.
-        embedding: values in its embedding.
-    """
+    """A trunk in training; outputs `embedding`, logits `music`, `speech` (1 each) and `teacher` (521)."""
     import keras  # noqa: PLC0415 - seconds to import
 
     layers = keras.layers
@@ -85,12 +80,9 @@ def build(trunk: Trunk, *, embedding: int) -> Any:
 
 
 def deployable(trained: Sequence[Any], size: Size, *, batch_size: int | None = None) -> Any:
-    """The network as the device has it: outputs `embedding` (128) and `scores` (2), music and speech in [0, 1].
+    """The trained trunks as one network: outputs `embedding` (128) and `scores` (2), music and speech in [0, 1].
 
-    Args:
-        trained: what `build` made of each trunk, trained.
-        size: of which trunks.
-        batch_size: 1 for conversion.
+    Conversion needs a batch size of 1.
     """
     import keras  # noqa: PLC0415 - seconds to import, and only those who train have it
 

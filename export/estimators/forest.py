@@ -7,10 +7,10 @@ from typing import ClassVar
 from sklearn.ensemble import RandomForestClassifier
 
 from device.sound import FloatArray
-from export.estimators.base import Groups, Labels, Reads, check
-from export.estimators.choosing import Fold, Setting, choose, folds, log_odds
+from export.estimators.base import Reads, check
+from export.estimators.choosing import LEAST, Fold, Setting, choose, folds
 from export.estimators.pooled import FittedClassifier
-from export.evaluation.metrics import FloatVector
+from export.evaluation.metrics import FloatVector, Groups, Labels, log_odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class RandomForest:
             forest = self._fit(
                 x[fold.inside], y[fold.inside], fold.weight, setting, self.trees_while_choosing, seed
             )
-            return log_odds(forest.predict_proba(x[fold.outside])[:, 1])
+            return log_odds(forest.predict_proba(x[fold.outside])[:, 1], least=LEAST)
 
         settings = [{"max_leaf_nodes": count} for count in sorted(self.leaves)]
         choice = choose(settings, score, folds(y, weight, groups, seed=seed), y=y, weight=weight)

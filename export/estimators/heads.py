@@ -1,8 +1,8 @@
 """The networks of the comparison, from a segment of embeddings, (10, size), to one probability of music.
 
-`dense` judges every patch alike by one hidden layer and takes the mean over the segment. It does not flatten the
-segment: each place would get weights of its own, ten times as many, though music means the same wherever a segment
-begins, and on the device the first segments of a stream repeat the patches that are there.
+`dense` has one hidden layer for every patch and takes the mean over the segment. It does not flatten the segment:
+each place would get weights of its own, ten times as many, though music is the same wherever a segment begins, and
+on the device the first segments of a stream repeat the patches that are there.
 
 `gru` reads the patches one after the other and keeps the state after the last (Cho et al. 2014). A recurrent layer
 is a trap for a small device: as a loop it cannot be quantised, and the converter of TensorFlow 2.21 ends in a
@@ -22,6 +22,8 @@ from export.evaluation.hearing import SEGMENT_PATCHES
 
 LEARNING_RATE = 1e-3
 
+SCHEDULE = Schedule()
+
 ATTENTION_SCHEDULE = Schedule(every_steps=150, most_looks=40, patience=5)
 """The attention network learns with a tenth of the others' rate."""
 
@@ -30,41 +32,24 @@ def dense_head(
     *,
     units: Sequence[int] = (32, 128),
     learning_rate: float = LEARNING_RATE,
-    schedule: Schedule | None = None,
+    schedule: Schedule = SCHEDULE,
     standardise: bool = False,
 ) -> Network:
-    """Dense, relu, mean over the patches, dense, sigmoid.
-
-    Args:
-        units: sizes of the hidden layer to choose from.
-        learning_rate: of Adam.
-        schedule: how long to learn; None: as `Schedule` says.
-        standardise: see `Network`.
-    """
-    return Network(
-        name="dense",
-        build=_dense,
-        settings=[{"units": size, "learning_rate": learning_rate} for size in sorted(units)],
-        schedule=schedule or Schedule(),
-        standardise=standardise,
-    )
+    """Dense, relu, mean over the patches, dense, sigmoid; `units` are sizes of the hidden layer to choose from."""
+    settings = [{"units": size, "learning_rate": learning_rate} for size in sorted(units)]
+    return Network(name="dense", build=_dense, settings=settings, schedule=schedule, standardise=standardise)
 
 
 def gru_head(
     *,
     units: Sequence[int] = (32, 64),
     learning_rate: float = LEARNING_RATE,
-    schedule: Schedule | None = None,
+    schedule: Schedule = SCHEDULE,
     standardise: bool = False,
 ) -> Network:
-    """Gated recurrent unit, dense, sigmoid; arguments as for `dense_head`, `units` being sizes of the state."""
-    return Network(
-        name="gru",
-        build=_gru,
-        settings=[{"units": size, "learning_rate": learning_rate} for size in sorted(units)],
-        schedule=schedule or Schedule(),
-        standardise=standardise,
-    )
+    """Gated recurrent unit, dense, sigmoid; `units` are sizes of the state to choose from."""
+    settings = [{"units": size, "learning_rate": learning_rate} for size in sorted(units)]
+    return Network(name="gru", build=_gru, settings=settings, schedule=schedule, standardise=standardise)
 
 
 def attention_head(*, schedule: Schedule = ATTENTION_SCHEDULE, standardise: bool = False) -> Network:
@@ -72,7 +57,7 @@ def attention_head(*, schedule: Schedule = ATTENTION_SCHEDULE, standardise: bool
     return Network(name="attention", build=_attention, settings=[{}], schedule=schedule, standardise=standardise)
 
 
-def _dense(*, size: int, setting: Setting) -> Any:
+def _dense(size: int, setting: Setting) -> Any:
     import keras  # noqa: PLC0415 - seconds to import, and only those who train have it
 
     segment = keras.Input((SEGMENT_PATCHES, size), name="segment")
@@ -81,7 +66,7 @@ def _dense(*, size: int, setting: Setting) -> Any:
     return _compiled(segment, keras.layers.GlobalAveragePooling1D(name="pooled")(x), "dense", setting)
 
 
-def _gru(*, size: int, setting: Setting) -> Any:
+def _gru(size: int, setting: Setting) -> Any:
     import keras  # noqa: PLC0415 - as above
 
     segment = keras.Input((SEGMENT_PATCHES, size), name="segment")
@@ -99,7 +84,7 @@ def _compiled(segment: Any, x: Any, name: str, setting: Setting) -> Any:
     return model
 
 
-def _attention(*, size: int, setting: Setting) -> Any:  # noqa: ARG001 - the report fixes all of it
+def _attention(size: int, setting: Setting) -> Any:  # noqa: ARG001 - the report fixes all of it
     model = attention.build(embedding=size)
     # Compiled by XLA, which is Keras's default, a step takes twice as long on a CPU, and the first one 7 s.
     model.jit_compile = False

@@ -11,10 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from device.sound import FloatArray
-from export.estimators.base import Groups, Labels, Reads, check
+from export.estimators.base import Reads, check
 from export.estimators.choosing import Choice, Fold, Setting, choose, folds, sigmoid
 from export.estimators.pooled import FittedClassifier
-from export.evaluation.metrics import FloatVector
+from export.evaluation.metrics import FloatVector, Groups, Labels
 
 LOGISTIC_STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 SVM_STRENGTHS = LOGISTIC_STRENGTHS[:-1]
@@ -70,7 +70,7 @@ class LinearSvm:
 
 
 def _fit(machine: Any, x: FloatArray, y: Labels, weight: FloatVector) -> Pipeline:
-    # In float64: with float32's rounding a solver may stop early, at another place on another processor.
+    # In float64: with float32's rounding a solver may stop early, and elsewhere on another processor.
     pipeline = Pipeline([("scale", StandardScaler()), ("machine", machine)])
     return pipeline.fit(x.astype(np.float64), y, machine__sample_weight=weight)
 
@@ -84,7 +84,7 @@ def _chosen(
         return scores
 
     settings = [{"c": c} for c in sorted(strengths)]
-    # The weaker the penalty, the longer a fit takes: beyond the best one, there is nothing to look for.
+    # The weaker the penalty, the longer a fit takes, and beyond the best one the loss only rises.
     return choose(settings, score, folds(y, weight, groups, seed=seed), y=y, weight=weight, patience=1)
 
 

@@ -1,6 +1,5 @@
 """The smallest model: standardised statistics, a weighted sum, a sigmoid."""
 
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,27 +11,21 @@ from sklearn.preprocessing import StandardScaler
 
 from device.sound import FloatArray
 from export.corpus.features import Rows
-from export.corpus.recipe import load_splits
 from export.errors import ExportError
+from export.estimators.families import families_of
 from export.evaluation.metrics import FloatVector, f1, package_weights
 
 STRENGTHS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.01)
-"""Values of C that cross-validation chooses from: many correlated statistics want a firm hand."""
+"""Values of C that cross-validation chooses from: many correlated statistics need a strong penalty."""
 
 FOLDS = 5
 SEED = 7
 
-_MADE = ("ambience/", "espeak/", "synthetic/")
-"""Packages of the open corpus that the recipe does not list."""
-
 
 def fit(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> Pipeline:
-    """Fit on rows in which every package has its say, and music as much of it as no music.
+    """Fit on training rows, weighted by `package_weights`; c is the inverse strength of the L2 penalty.
 
-    Args:
-        rows: training rows.
-        c: inverse strength of the L2 penalty.
-        columns: features to use; None for all.
+    Only the features of the columns are used, all of them if there are none.
     """
     pipeline = Pipeline(
         [
@@ -53,7 +46,7 @@ def probability(pipeline: Pipeline, features: FloatArray) -> FloatVector:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What cross-validation says of one setting: F1 at 0.5 on packages not trained on, a variant each."""
+    """What cross-validation says of one penalty: F1 at 0.5 on packages not trained on, for each variant."""
 
     c: float
     by_variant: dict[str, float]
@@ -65,12 +58,7 @@ class Trial:
 
 
 def cross_validate(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> Trial:
-    """Grouped cross-validation: whole packages are left out, never parts of one.
-
-    Args:
-        rows: training rows; nothing else may be looked at while choosing.
-        c: inverse strength of the L2 penalty.
-        columns: features to use; None for all.
+    """Grouped cross-validation on training rows: whole packages are left out, never parts of one.
 
     Raises:
         ExportError: music or no music comes from a single family of packages, which cannot be left out.
@@ -93,10 +81,9 @@ def cross_validate(rows: Rows, *, c: float, columns: Sequence[int] | None = None
 def _folds(rows: Rows) -> np.ndarray:
     """(n,) the fold of each row's package; families of packages stay together.
 
-    Dealt anew as long as a fold has all music or all no music: there would be but one label to learn from.
+    Dealt anew as long as one fold has all music or all no music: one label alone would be left to learn from.
     """
-    of_package = {package: family(str(package)) for package in np.unique(rows.package)}
-    families, of_row = np.unique([of_package[package] for package in rows.package], return_inverse=True)
+    families, of_row = np.unique(families_of(rows.package), return_inverse=True)
     holders = [np.unique(of_row[rows.music == label]) for label in (0, 1)]
     for called, there in zip(("no music", "music"), holders, strict=True):
         if len(there) < 2:  # noqa: PLR2004 - one to learn from, one to be judged on
@@ -110,18 +97,3 @@ def _folds(rows: Rows) -> np.ndarray:
             break
     found: np.ndarray = fold_of[of_row]
     return found
-
-
-def family(package: str) -> str:
-    """What packages belong to that share material.
-
-    Those of the open corpus begin alike: fillets-ng-data-cs, asterisk-core-sounds-es-g722. Of a user's own, such
-    as gig-1 and gig-2, each is a family: what is one source there is one package.
-    """
-    ours = package in _recipe_packages() or package.startswith(_MADE)
-    return package.partition("-")[0] if ours else package
-
-
-@functools.cache
-def _recipe_packages() -> frozenset[str]:
-    return frozenset(load_splits())

@@ -5,10 +5,10 @@ imported only when something is fitted.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,21 +16,18 @@ from device.hearing.statistics.pooling import Standardisation
 from device.sound import FloatArray
 from export.convert import tflite
 from export.errors import ExportError
-from export.estimators.base import Groups, Labels, ModelFile, Reads, check, check_shape, standardisation_of
-from export.estimators.choosing import Fold, Indices, Setting, choose, folds, log_loss, log_odds
-from export.evaluation.metrics import FloatVector
+from export.estimators.base import ModelFile, Reads, check, check_shape, standardisation_of
+from export.estimators.choosing import LEAST, Fold, Indices, Setting, choose, folds
+from export.evaluation.metrics import FloatVector, Groups, Labels, log_loss, log_odds
 from export.frameworks import tensorflow
 from export.progress import Progress
 
 _ROWS_AT_ONCE = 1_024
 
 
-class Build(Protocol):
-    """Makes a new network."""
-
-    def __call__(self, *, size: int, setting: Setting) -> Any:
-        """A compiled Keras network with weights drawn by Keras's seed: (10, size) to one probability of music."""
-        ...
+Build = Callable[[int, Setting], Any]
+"""From the size of an embedding and a setting to a compiled Keras network, (10, size) to one probability of music,
+with weights drawn by Keras's seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Network:
         import keras  # noqa: PLC0415 - seconds to import
 
         keras.utils.set_random_seed(seed)
-        model = self.build(size=x.shape[-1], setting=setting)
+        model = self.build(x.shape[-1], setting)
         return _Course(model, self.schedule, seed, f"{self.name} {_shown(setting)}".strip())
 
 
@@ -130,7 +127,7 @@ class FittedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """One training."""
+    """One training of a network."""
 
     model: Any
     schedule: Schedule
@@ -140,12 +137,12 @@ class _Course:
     def until_no_better(
         self, x: FloatArray, y: Labels, weight: FloatVector, fold: Fold
     ) -> tuple[int, FloatVector]:
-        """The look with the smallest log loss on the rows left out, and what was said of them then, in log odds.
+        """The look with the smallest log loss on the rows left out, and their log odds then.
 
         The log loss alone: a penalty on the weights, which sinks for as long as one looks, would hide its rise.
 
         Raises:
-            ExportError: the training came to nothing.
+            ExportError: the network gives no numbers from the start.
         """
         steps = self._steps(x, y, fold.inside, fold.weight)
         best, lowest = 0, np.inf
@@ -156,7 +153,7 @@ class _Course:
                 probability = _probability(self.model, x, fold.outside)
                 if not np.isfinite(probability).all():
                     break
-                now = log_odds(probability)
+                now = log_odds(probability.astype(np.float64), least=LEAST)
                 loss = log_loss(now, y[fold.outside], weight[fold.outside])
                 progress.step(f"{self.title}: log loss {loss:.4f} on packages left out")
                 if loss < lowest:
@@ -164,14 +161,14 @@ class _Course:
                 elif look - best >= self.schedule.patience:
                     break
         if not best:
-            raise self._came_to_nothing(x)
+            raise self._diverged(x)
         return best, scores
 
     def through(self, x: FloatArray, y: Labels, weight: FloatVector, looks: int) -> None:
         """Learn from all rows, for as many steps as lie between so many looks.
 
         Raises:
-            ExportError: the training came to nothing.
+            ExportError: the network gives no numbers at the end.
         """
         everything = np.arange(len(y))
         steps = self._steps(x, y, everything, weight)
@@ -180,7 +177,7 @@ class _Course:
                 deque(islice(steps, self.schedule.every_steps), maxlen=0)
                 progress.step(f"{self.title}: all packages")
         if not np.isfinite(_probability(self.model, x, everything[:_ROWS_AT_ONCE])).all():
-            raise self._came_to_nothing(x)
+            raise self._diverged(x)
 
     def _steps(self, x: FloatArray, y: Labels, rows: Indices, weight: FloatVector) -> Iterator[None]:
         """Learn from a batch each time, without end; every row comes before any comes again.
@@ -200,9 +197,9 @@ class _Course:
                 )
                 yield
 
-    def _came_to_nothing(self, x: FloatArray) -> ExportError:
+    def _diverged(self, x: FloatArray) -> ExportError:
         return ExportError(
-            f"{self.title}: the network answers with what are no numbers; it does not learn from features up to "
+            f"{self.title}: the network's answers are not finite numbers; it cannot learn from features up to "
             f"{np.abs(x).max():.3g}: standardise them"
         )
 

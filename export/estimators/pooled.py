@@ -1,4 +1,4 @@
-"""What estimators that read pooled segments have in common once they are fitted: scikit-learn's interface."""
+"""A fitted estimator that reads pooled segments: any classifier with scikit-learn's interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How late starts and stops of music are noticed, and starts that were none."""
+"""How late starts and stops of music are noticed, and false starts."""
 
 import bisect
 import math
@@ -11,6 +11,7 @@ import numpy as np
 from device.sound import SAMPLE_RATE
 from export.corpus.streams import Stream
 from export.evaluation.replay import Told
+from export.markdown import table
 
 Fate = Literal["noticed", "missed", "already"]
 """`already`: the state was there before the join was (a false start, or music given up too early)."""
@@ -28,12 +29,12 @@ class Noticed:
 
 
 def edge(told: Sequence[Told], at: int, until: float, *, start: bool) -> Noticed:
-    """How an edge was noticed.
+    """How the edge at a sample was noticed: a start of music, or a stop.
 
     Args:
-        told: of the whole stream, in order.
-        at: where the edge is, in samples.
-        until: a change that comes later, in samples, is none of this edge's.
+        told: starts and stops of the whole stream, in order.
+        at: the edge, in samples.
+        until: a change that is told later, in samples, does not belong to this edge.
         start: whether the music starts here.
     """
     live = [each for each in told if not each.by_end]
@@ -51,36 +52,24 @@ def edge(told: Sequence[Told], at: int, until: float, *, start: bool) -> Noticed
 
 def delays_table(starts: Sequence[Noticed], stops: Sequence[Noticed]) -> str:
     """Markdown, in seconds; the error is that of the date that an event is given: median, and p95 of its size."""
-    head = (
-        "music",
-        "joins",
-        "noticed",
-        "missed",
-        "already so",
-        "delay median",
-        "p95",
-        "max",
-        "dating error",
-        "p95",
-    )
-    lines = [f"| {' | '.join(head)} |", f"{'|---' * len(head)}|"]
+    head = ("music", "joins", "noticed", "missed", "already so")
+    seconds = ("delay median", "p95", "max", "dating error", "p95")
+    lines = []
     for name, edges in (("starts", starts), ("stops", stops)):
         delays = [each.delay_s for each in edges if each.fate == "noticed"]
         errors = [each.error_s for each in edges if each.fate == "noticed"]
         counts = [sum(each.fate == fate for each in edges) for fate in ("noticed", "missed", "already")]
-        cells = [name, len(edges), *counts]
+        cells = ["-"] * len(seconds)
         if delays:
-            cells += [f"{value:.2f}" for value in (*np.percentile(delays, (50, 95)), max(delays))]
+            cells = [f"{value:.2f}" for value in (*np.percentile(delays, (50, 95)), max(delays))]
             cells += [f"{np.median(errors):+.2f}", f"{np.percentile(np.abs(errors), 95):.2f}"]
-        else:
-            cells += ["-"] * 5
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+        lines.append((name, len(edges), *counts, *cells))
+    return table((*head, *seconds), lines, rule="---")
 
 
 @dataclass(frozen=True, slots=True)
 class FalseStart:
-    """Music that the device told of where there is none."""
+    """Music that the device reported where there is none."""
 
     where: str
     """Package, category and recording."""
@@ -91,11 +80,11 @@ class FalseStart:
 
 @dataclass(frozen=True, slots=True)
 class FalseStarts:
-    """All of them."""
+    """All false starts in a stretch of sound."""
 
     starts: tuple[FalseStart, ...]
     heard_s: float
-    """How much there was to hear, seconds."""
+    """How long the sound is, seconds."""
 
     def described(self, *, listed: bool) -> str:
         """A sentence, and a table of all of them if that is wanted."""
@@ -103,11 +92,11 @@ class FalseStarts:
         on_s = sum(start.lasted_s for start in self.starts)
         rate, share = len(self.starts) / hours, on_s / self.heard_s
         counted = f"{len(self.starts)} false starts in {hours:.2f} h without music: {rate:.1f} an hour"
-        lines = [f"{counted}; {100 * share:.1f} % of the time taken for music."]
-        if listed and self.starts:
-            lines += ["", "| recording | at s | lasted s |", "|---|---|---|"]
-            lines += [f"| {each.where} | {each.at_s:.1f} | {each.lasted_s:.1f} |" for each in self.starts]
-        return "\n".join(lines)
+        sentence = f"{counted}; {100 * share:.1f} % of the time taken for music."
+        if not (listed and self.starts):
+            return sentence
+        lines = [(each.where, f"{each.at_s:.1f}", f"{each.lasted_s:.1f}") for each in self.starts]
+        return f"{sentence}\n\n{table(('recording', 'at s', 'lasted s'), lines, rule='---')}"
 
 
 def onsets_document(starts: Sequence[Noticed], stops: Sequence[Noticed], without: FalseStarts) -> dict[str, Any]:
@@ -127,13 +116,7 @@ def onsets_document(starts: Sequence[Noticed], stops: Sequence[Noticed], without
 
 
 def false_starts(told: Sequence[Told], streams: Sequence[Stream], lengths: Sequence[int]) -> FalseStarts:
-    """Say where starts happened in streams that were heard one after the other.
-
-    Args:
-        told: of all streams as one.
-        streams: in the order in which they were heard.
-        lengths: of each, in samples.
-    """
+    """Where music was reported in streams without music, heard as one: of these lengths, in samples, in order."""
     begins = [0, *np.cumsum(lengths).tolist()]
     stopped = {each.event.started: each.event.ended for each in told if not each.is_start}
     found = []

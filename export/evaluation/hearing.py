@@ -1,7 +1,7 @@
-"""A section of sound becomes answers and segments, as a device with a model gives them.
+"""A section of sound becomes probabilities of answers and of segments, as a device with a model gives them.
 
-An answer is what the device says each time it says something. A segment is 9.6 s, the unit of the published models
-and of a person who marks a recording by ear: every full one of a section, and what is left at its end as another.
+The device gives an answer every hop. A segment is 9.6 s, the unit of the published models and of people who mark a
+recording by ear. A section has as many as fit in, and one more for the rest at its end.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ SEGMENT_SAMPLES = SEGMENT_PATCHES * PATCH_SAMPLES
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was said of one section."""
+    """Probabilities of music in one section."""
 
     answers: FloatArray
-    """(n,) probabilities of music, in order."""
+    """(n,) one each time that a device answers."""
     segments: FloatArray
     """(m,) one for each of `segment_ends`."""
 
@@ -39,8 +39,7 @@ class Ear(Protocol):
     """Something that hears sections, each of them as if nothing had come before."""
 
     def hear(self, samples: FloatArray) -> Heard:
-        """(n,) float32, 16 kHz mono, n > 0 -> what it says."""
-        ...
+        """(n,) float32, 16 kHz mono, n > 0 -> its probabilities."""
 
 
 class Scorer(Protocol):
@@ -48,32 +47,21 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> str:
-        """As it stands in tables."""
-        ...
+        """In tables."""
 
     @property
     def digest(self) -> str:
-        """Changes with whatever it is made of, its code apart."""
-        ...
+        """Changes with everything that it is made of, apart from its code."""
 
     def open(self) -> Ear:
-        """Ready to hear.
-
-        Raises:
-            OidoError: it cannot be used.
-        """
-        ...
+        """The ear. Raises an OidoError if it cannot be used."""
 
 
 def answers(samples: FloatArray, model: Model) -> list[Score]:
-    """What a device says of a recording, from the beginning to the end.
-
-    Args:
-        samples: (n,) float32, 16 kHz mono.
-        model: of any kind that the device knows.
+    """What a device answers to a recording, (n,) float32, 16 kHz mono, from its beginning to its end.
 
     Raises:
-        ModelError: the device does not know how to hear with this model.
+        ModelError: the device cannot use this model.
     """
     classifier = Classifier(model)
     cutter = PatchCutter(lambda: classifier.next_samples)
@@ -107,16 +95,12 @@ class DeviceModel:
         """
         sidecar = load_model(reference).sidecar
         # Metrics and thresholds may be written without a change to what the model says.
-        spoken = {key: sidecar.document.get(key) for key in ("sha256", "kind", "input", "output", "calibration")}
-        digest = hashlib.sha256(json.dumps(spoken, sort_keys=True).encode()).hexdigest()
+        stated = {key: sidecar.document.get(key) for key in ("sha256", "kind", "input", "output", "calibration")}
+        digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
         return cls(name or sidecar.name, reference, digest)
 
     def open(self) -> Ear:
-        """Load the model.
-
-        Raises:
-            ModelError: it cannot be loaded.
-        """
+        """Load the model. Raises a ModelError if that fails."""
         return _DeviceEar(load_model(self.reference))
 
 
@@ -127,7 +111,7 @@ class _DeviceEar:
     def hear(self, samples: FloatArray) -> Heard:
         """A segment is the answer that was given nearest to its end."""
         scores = answers(samples, self.model)
-        said = np.array([score.probability for score in scores], np.float32)
+        probability = np.array([score.probability for score in scores], np.float32)
         given_at = np.array([score.heard for score in scores])
         nearest = [int(np.argmin(np.abs(given_at - end))) for end in segment_ends(samples.size)]
-        return Heard(said, said[nearest])
+        return Heard(probability, probability[nearest])

@@ -1,6 +1,6 @@
-"""How good a classifier is, how sure one can be of that, and where to put its thresholds.
+"""How good a classifier is, and how sure one can be of that.
 
-A package is the unit throughout: rows of one package are alike, so it is packages that the bootstrap draws.
+A package is the unit throughout: rows of one package are alike, so the bootstrap draws packages.
 """
 
 from dataclasses import dataclass
@@ -8,35 +8,36 @@ from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-
-from device.hearing.models.sidecar import MODES, Calibration
 
 FloatVector = npt.NDArray[np.floating]
 BoolVector = npt.NDArray[np.bool_]
 
+Labels = npt.NDArray[np.int8]
+"""(n,) 1 for music, 0 for no music."""
+
+Groups = npt.NDArray[np.str_]
+"""(n,) the package that each row comes from."""
+
+FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc")
+"""Those of a report of which more is better."""
+
+COLUMNS = (*FIGURES, "calibration_error")
+"""All of a report."""
+
 BOOTSTRAPS = 1000
 SEED = 11
 
-PLATEAU = 0.001
-"""Thresholds whose F1 is within so much of the best count as equally good; the middle one is taken."""
-
-WANTED = 0.99
-"""Precision of the mode `precision`, recall of the mode `recall`, on validation."""
-
 
 class Labelled(Protocol):
-    """Rows of which it is known what they are and where they come from."""
+    """Rows with their labels and packages."""
 
     @property
-    def music(self) -> npt.NDArray[np.int8]:
-        """(n,) 1 for music."""
-        ...
+    def music(self) -> Labels:
+        """A label a row."""
 
     @property
-    def package(self) -> npt.NDArray[np.str_]:
-        """(n,) where each row comes from."""
-        ...
+    def package(self) -> Groups:
+        """A package a row."""
 
 
 def package_weights(rows: Labelled) -> FloatVector:
@@ -58,9 +59,21 @@ def package_weights(rows: Labelled) -> FloatVector:
 
 def f1(truth: npt.ArrayLike, decided: npt.ArrayLike) -> float:
     """Harmonic mean of precision and recall; 0 where nothing was found."""
-    music, said = np.asarray(truth, bool), np.asarray(decided, bool)
-    hits = int(np.count_nonzero(music & said))
-    return 2 * hits / max(1, int(np.count_nonzero(music)) + int(np.count_nonzero(said)))
+    music, positive = np.asarray(truth, bool), np.asarray(decided, bool)
+    hits = int(np.count_nonzero(music & positive))
+    return 2 * hits / max(1, int(np.count_nonzero(music)) + int(np.count_nonzero(positive)))
+
+
+def log_odds(probability: FloatVector, *, least: float = 1e-7) -> FloatVector:
+    """(n,) of probabilities, in their precision; none counts as nearer to 0 or 1 than `least`."""
+    bounded = np.clip(probability, least, 1 - least)
+    odds: FloatVector = np.log(bounded / (1 - bounded))
+    return odds
+
+
+def log_loss(odds: FloatVector, truth: Labels, weight: FloatVector) -> float:
+    """Weighted mean of the negative log likelihood, in nats, of predictions that are log odds."""
+    return float(np.average(np.logaddexp(0.0, np.where(truth == 1, -odds, odds)), weights=weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +105,10 @@ class Report:
     """Expected calibration error over ten bins (Naeini et al. 2015)."""
 
 
-def report(
-    truth: npt.NDArray[np.int8],
-    probability: FloatVector,
-    package: npt.NDArray[np.str_],
-    *,
-    threshold: float,
-    seed: int = SEED,
-) -> Report:
-    """Every figure with a bootstrap interval over packages.
-
-    Args:
-        truth: (n,) 1 for music.
-        probability: (n,) calibrated.
-        package: (n,) where each row comes from.
-        threshold: from which probability it is music.
-        seed: of the bootstrap.
-    """
+def report(truth: Labels, probability: FloatVector, package: Groups, *, threshold: float) -> Report:
+    """Every figure of (n,) probabilities with a bootstrap interval over packages; music is from `threshold` on."""
     counts = _Counts.of(truth, probability, package, threshold)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     packages = len(counts.music)
     drawn = np.stack(
         [
@@ -149,9 +147,7 @@ class _Counts:
     """(packages, u) rows of no music."""
 
     @classmethod
-    def of(
-        cls, truth: npt.NDArray[np.int8], probability: FloatVector, package: npt.NDArray[np.str_], threshold: float
-    ) -> Self:
+    def of(cls, truth: Labels, probability: FloatVector, package: Groups, threshold: float) -> Self:
         names, row = np.unique(package, return_inverse=True)
         ascending, place = np.unique(probability, return_inverse=True)
         values = ascending[::-1]
@@ -164,15 +160,15 @@ class _Counts:
         """Every figure of a report for each draw: (draws, packages) how often each -> (draws,) by name."""
         music, other = drawn @ self.music, drawn @ self.other
         all_music, all_other = music.sum(axis=1), other.sum(axis=1)
-        hits, said = music[:, self.decided].sum(axis=1), (music + other)[:, self.decided].sum(axis=1)
+        hits, positive = music[:, self.decided].sum(axis=1), (music + other)[:, self.decided].sum(axis=1)
         found, wrong = music.cumsum(axis=1), other.cumsum(axis=1)
         # The chance that music scores higher than no music; of equal scores half count.
         ranked = ((found - music / 2) * other).sum(axis=1)
-        correct = hits + all_other - (said - hits)
+        correct = hits + all_other - (positive - hits)
         return {
             "accuracy": _ratios(correct, all_music + all_other),
-            "f1": _ratios(2 * hits, all_music + said),
-            "precision": _ratios(hits, said),
+            "f1": _ratios(2 * hits, all_music + positive),
+            "precision": _ratios(hits, positive),
             "recall": _ratios(hits, all_music),
             "roc_auc": _ratios(ranked, all_music * all_other),
             # Average precision: the sum of precisions, each weighted with the recall that it adds.
@@ -181,7 +177,7 @@ class _Counts:
         }
 
     def _gap(self, music: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Rows x distance of what is said from what is, summed over the bins."""
+        """Rows x distance of the mean probability from the part that is music, summed over the bins."""
         in_bin = _bins(self.values)[:, None] == np.arange(BINS)
         distance = (music + other) @ (in_bin * self.values[:, None]) - music @ in_bin
         gap: npt.NDArray[np.float64] = np.abs(distance).sum(axis=1)
@@ -202,8 +198,8 @@ def _bins(probability: FloatVector) -> npt.NDArray[np.int64]:
     return np.minimum((probability * BINS).astype(np.int64), BINS - 1)
 
 
-def calibration_error(truth: npt.NDArray[np.int8], probability: FloatVector, weight: FloatVector) -> float:
-    """Expected calibration error: mean distance of what is said from what is, over ten bins."""
+def calibration_error(truth: Labels, probability: FloatVector, weight: FloatVector) -> float:
+    """Expected calibration error: mean distance of the probability from the part that is music, over ten bins."""
     bins = _bins(probability)
     total = np.bincount(bins, weight, BINS)
     gap = np.bincount(bins, weight * probability, BINS) - np.bincount(bins, weight * truth, BINS)
@@ -214,54 +210,20 @@ def calibration_error(truth: npt.NDArray[np.int8], probability: FloatVector, wei
 class Bin:
     """One point of a reliability diagram."""
 
-    said: float
+    predicted: float
     """Mean probability of its rows."""
-    found: float
+    observed: float
     """Part of its rows that are music."""
     rows: int
 
 
-def reliability(truth: npt.NDArray[np.int8], probability: FloatVector) -> list[Bin]:
-    """What is said against what is, for each of the ten bins that has rows (DeGroot and Fienberg 1983)."""
+def reliability(truth: Labels, probability: FloatVector) -> list[Bin]:
+    """The points of a reliability diagram: those of the ten bins that have rows (DeGroot and Fienberg 1983)."""
     bins = _bins(probability)
     rows = np.bincount(bins, minlength=BINS)
-    said, found = np.bincount(bins, probability, BINS), np.bincount(bins, truth, BINS)
+    predicted, observed = np.bincount(bins, probability, BINS), np.bincount(bins, truth, BINS)
     return [
-        Bin(float(said[at] / count), float(found[at] / count), int(count))
+        Bin(float(predicted[at] / count), float(observed[at] / count), int(count))
         for at, count in enumerate(rows)
         if count
     ]
-
-
-def platt(truth: npt.NDArray[np.int8], raw: FloatVector, weight: FloatVector) -> Calibration:
-    """Fit a sigmoid on the logit of raw probabilities (Platt 1999)."""
-    logit = np.log(np.clip(raw, 1e-7, 1 - 1e-7) / (1 - np.clip(raw, 1e-7, 1 - 1e-7)))
-    model = LogisticRegression(C=np.inf).fit(logit[:, None], truth, sample_weight=weight)
-    return Calibration("platt", slope=float(model.coef_[0, 0]), offset=float(model.intercept_[0]))
-
-
-def thresholds(truth: npt.NDArray[np.int8], probability: FloatVector) -> dict[str, float]:
-    """Where to put the threshold for each mode, on validation rows.
-
-    Returns:
-        balanced: the middle of those with the best F1; precision: the lowest from there on with precision of at
-        least 0.99; recall: the highest up to there with recall of at least 0.99. Where 0.99 is out of reach, the
-        nearest to it.
-    """
-    grid = np.linspace(0.01, 0.99, 197)
-    scores = np.array([f1(truth, probability >= at) for at in grid])
-    best = grid[scores >= scores.max() - PLATEAU]
-    hits = np.array([np.count_nonzero(truth & (probability >= at)) for at in grid])
-    said = np.array([np.count_nonzero(probability >= at) for at in grid])
-    precision = np.where(said > 0, hits / np.maximum(said, 1), 0.0)
-    recall = hits / max(1, np.count_nonzero(truth))
-    balanced = float(np.median(best))
-    # Where both classes lie far apart, 0.99 is reached nearly everywhere: `precision` is never the laxer mode.
-    precise = np.flatnonzero((precision >= WANTED) & (grid >= balanced))
-    thorough = np.flatnonzero((recall >= WANTED) & (grid <= balanced))
-    chosen = (
-        balanced,
-        float(grid[precise[0]] if precise.size else grid[int(np.argmax(precision))]),
-        float(grid[thorough[-1]] if thorough.size else grid[0]),
-    )
-    return {mode: round(value, 4) for mode, value in zip(MODES, chosen, strict=True)}

@@ -1,4 +1,4 @@
-"""Sound in memory through the whole pipeline of a device: what it tells, and when."""
+"""Sound in memory goes through the whole pipeline of a device: what it reports, and when."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Replay:
     mode: Mode
 
     def hear(self, streams: Iterable[Iterable[FloatArray]]) -> Iterator[list[Told]]:
-        """Every start and stop that the device tells of each stream, each heard by a fresh one.
+        """Every start and stop that a device reports of each stream, each heard by a fresh device.
 
         Args:
             streams: each as (n,) float32 pieces, 16 kHz mono, that join without a gap.

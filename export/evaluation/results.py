@@ -1,26 +1,15 @@
-"""Figures of what was said: as Markdown for people, and as the `metrics` of a sidecar."""
+"""Figures of an evaluation: as Markdown for people, and as the `metrics` of a sidecar."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from export.evaluation.metrics import Report, report
-from export.evaluation.scoring import Granularity, Verdicts
-from export.evaluation.takes import Variation
+import numpy as np
 
-COLUMNS = ("accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc", "calibration_error")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One row of the table, before anything is computed."""
-
-    model: str
-    variation: Variation
-    granularity: Granularity
-    verdicts: Verdicts
-    threshold: float
+from export.evaluation.metrics import COLUMNS, Report, report
+from export.evaluation.questions import Question
+from export.markdown import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +21,7 @@ class Result:
 
     @classmethod
     def of(cls, question: Question) -> "Result":
-        """Compute it: a second or so, for the bootstrap."""
+        """Compute it. The bootstrap takes about a second."""
         verdicts = question.verdicts
         figures = report(verdicts.music, verdicts.probability, verdicts.package, threshold=question.threshold)
         return cls(question, figures)
@@ -40,43 +29,34 @@ class Result:
 
 def by_variation(results: Iterable[Result]) -> str:
     """A Markdown table with 95 % intervals from a bootstrap over packages, models one under the other."""
-    lines = [_head("model", "sound", "each", "rows", "packages", *COLUMNS)]
+    lines = []
     for result in results:
-        asked, found = result.question, result.report
-        lines.append(
-            _line(
-                asked.model,
-                asked.variation,
-                asked.granularity,
-                found.rows,
-                found.packages,
-                *(getattr(found, column) for column in COLUMNS),
-            )
-        )
-    return "\n".join(lines)
+        question, found = result.question, result.report
+        figures = (getattr(found, column) for column in COLUMNS)
+        names = (question.model, question.variation, question.granularity)
+        lines.append((*names, found.rows, found.packages, *figures))
+    return table(("model", "sound", "each", "rows", "packages", *COLUMNS), lines, rule="---")
 
 
 def by_category(questions: Sequence[Question]) -> str:
-    """A Markdown table: the part of each kind of sound that is told right, by variation.
+    """A Markdown table: the part of each kind of sound that is decided correctly, by variation.
 
     A kind of sound is all music or all no music and comes from few packages: one figure and no interval.
     """
-    variations = list(dict.fromkeys(asked.variation for asked in questions))
-    right: dict[tuple[str, Granularity, str, str], dict[Variation, float]] = defaultdict(dict)
-    for asked in questions:
-        verdicts = asked.verdicts
-        correct = (verdicts.probability >= asked.threshold) == (verdicts.music == 1)
+    variations = list(dict.fromkeys(question.variation for question in questions))
+    correct: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for question in questions:
+        verdicts = question.verdicts
+        decided = verdicts.probability >= question.threshold
         for music, label in ((1, "music"), (0, "no music")):
-            for category in sorted(set(verdicts.category[verdicts.music == music].tolist())):
+            for category in np.unique(verdicts.category[verdicts.music == music]).tolist():
                 here = (verdicts.category == category) & (verdicts.music == music)
-                right[asked.model, asked.granularity, label, category][asked.variation] = float(
-                    correct[here].mean()
-                )
-    lines = [_head("model", "each", "label", "category", *variations)]
-    for key, shares in sorted(right.items()):
-        cells = (f"{shares[variation]:.4f}" if variation in shares else "" for variation in variations)
-        lines.append(_line(*key, *cells))
-    return "\n".join(lines)
+                share = (decided[here] == music).mean()
+                correct[question.model, question.granularity, label, category][question.variation] = f"{share:.4f}"
+    lines = [
+        (*key, *(shares.get(variation, "") for variation in variations)) for key, shares in sorted(correct.items())
+    ]
+    return table(("model", "each", "label", "category", *variations), lines, rule="---")
 
 
 def metrics_document(results: Sequence[Result]) -> dict[str, Any]:
@@ -97,11 +77,3 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _head(*cells: str) -> str:
-    return f"{_line(*cells)}\n{'|---' * len(cells)}|"
-
-
-def _line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"

@@ -1,4 +1,4 @@
-"""Takes x models -> what each said of each, by several processes, kept once computed."""
+"""Takes x models -> what each model says of each take, computed by several processes and kept."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 
 @dataclass(frozen=True, slots=True)
 class Verdicts(Columns):
-    """What was said, one row an answer or a segment."""
+    """Probabilities with the truth, one row an answer or a segment."""
 
     probability: FloatArray
     """(n,) of music."""
@@ -39,7 +39,7 @@ class Verdicts(Columns):
 
     @classmethod
     def of(cls, section: Section, probability: FloatArray) -> Self:
-        """What was said of one section."""
+        """Those of one section."""
         count = len(probability)
         return cls(
             probability,
@@ -50,19 +50,19 @@ class Verdicts(Columns):
 
 
 Scored = Mapping[Granularity, Verdicts]
-"""What one model said of one take."""
+"""What one model says of one take."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One take, and those who have not heard it yet, each with the file it goes to."""
+    """One take, and the models that have not heard it yet, each with the file for what it says."""
 
     take: Take
     todo: tuple[tuple[Scorer, Path], ...]
 
 
 class Scores:
-    """What models said, kept in a folder: an interrupted run goes on where it was.
+    """What models say, kept in a folder: an interrupted run goes on where it was.
 
     Args:
         cache: the folder.
@@ -78,10 +78,10 @@ class Scores:
         self._jobs = jobs
 
     def score(self, wanted: Sequence[tuple[Take, Sequence[Scorer]]]) -> dict[tuple[str, str], Scored]:
-        """Have takes heard by models.
+        """Score takes.
 
         Args:
-            wanted: each take with those who are to hear it; a take is made once for all of them.
+            wanted: each take with its models; the sound of a take is made once for all of them.
 
         Returns:
             By the names of model and take.
@@ -91,7 +91,7 @@ class Scores:
             OidoError: a model cannot be used or the corpus cannot be read.
         """
         refuse_alike((take.name for take, _ in wanted), lost="scores")
-        folders = {scorer.name: self._folder(scorer) for scorer in {each for _, ears in wanted for each in ears}}
+        folders = {scorer.name: self._folder(scorer) for scorer in {each for _, them in wanted for each in them}}
         paths = {
             (scorer.name, take.name): folders[scorer.name] / f"{take.name}.npz"
             for take, scorers in wanted
@@ -119,7 +119,7 @@ class Scores:
         return folder
 
     def _fingerprint(self, scorer: Scorer) -> str:
-        """Changes with anything that changes the scores: the model, how it hears, what is done to the sound."""
+        """Changes with everything that changes the scores: the model, its code, what is done to the sound."""
         constants = (self._seed, SECTION_S, REPEATS, MIXTURE_REPEATS, OTHER_ABOVE_SPEECH_DB, LEVEL_DBFS)
         digest = hashlib.sha256(f"{scorer.digest}/{constants}".encode())
         ear = scorer.open()
@@ -132,24 +132,24 @@ class Scores:
 
 
 def _probes() -> Iterator[FloatArray]:
-    """Short known sounds in every variant: what becomes of them tells one version of the code from another."""
+    """Short known sounds in every variant: other scores of them mean another version of the code."""
     sound = at_level(noise(np.random.default_rng(SEED), "fan", 12 * SAMPLE_RATE), -20.0)
     for variant in VARIANTS:
         yield vary(sound, variant, np.random.default_rng(SEED))
 
 
 def _do(task: _Task) -> int:
-    """Have one take heard by all who have not, and write down what they say."""
+    """Have one take heard by the models that have not heard it yet, and keep what they say."""
     ears: list[Ear] = [scorer.open() for scorer, _ in task.todo]
-    said: list[dict[Granularity, list[Verdicts]]] = [{"answer": [], "segment": []} for _ in ears]
+    verdicts: list[dict[Granularity, list[Verdicts]]] = [{"answer": [], "segment": []} for _ in ears]
     sections = 0
     for section in task.take.sections():
         sections += 1
-        for ear, of_ear in zip(ears, said, strict=True):
+        for ear, of_ear in zip(ears, verdicts, strict=True):
             heard = ear.hear(section.samples)
             of_ear["answer"].append(Verdicts.of(section, heard.answers))
             of_ear["segment"].append(Verdicts.of(section, heard.segments))
-    for (_, path), of_ear in zip(task.todo, said, strict=True):
+    for (_, path), of_ear in zip(task.todo, verdicts, strict=True):
         _write(path, {granularity: Verdicts.join(parts) for granularity, parts in of_ear.items()})
     return sections
 

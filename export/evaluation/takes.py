@@ -1,9 +1,9 @@
-"""What models are evaluated on: the streams of a split in four variants, as sections of at most 48 s."""
+"""What models are evaluated on: the streams of a split in four variations, as sections of at most 48 s."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import ClassVar, Literal, get_args
 
 from device.sound import SAMPLE_RATE, FloatArray
 from export.corpus.excerpts import SPEECH
@@ -29,29 +29,6 @@ class Section:
     """The unit of the bootstrap."""
     category: str
     """The kind of sound that most of it is."""
-
-
-class Take(Protocol):
-    """A few sections that are scored together; it can be sent to another process."""
-
-    @property
-    def name(self) -> str:
-        """Another for every take; a file can be called so."""
-        ...
-
-    @property
-    def variation(self) -> Variation:
-        """What was done to the sound."""
-        ...
-
-    @property
-    def duration_s(self) -> float:
-        """How long it is, for the order of work."""
-        ...
-
-    def sections(self) -> Iterator[Section]:
-        """The sections, the same ones each time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +70,12 @@ class MixtureTake:
 
     mixtures: tuple[Mixture, ...]
 
+    variation: ClassVar[Variation] = "mixture"
+
     @property
     def name(self) -> str:
         """By stream."""
         return f"mixture__{self.mixtures[0].stream.name}"
-
-    @property
-    def variation(self) -> Variation:
-        """`mixture`."""
-        return "mixture"
 
     @property
     def duration_s(self) -> float:
@@ -117,14 +91,15 @@ class MixtureTake:
             yield Section(mixture.read(), mixture.music, mixture.package, category)
 
 
-def takes(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS) -> list[Take]:
-    """Everything of a split, the longest first; `mixed` streams are left out.
+Take = StreamTake | MixtureTake
+"""A few sections that are scored together, the same ones each time, under a name that a file can have, too."""
 
-    Args:
-        corpus: whose streams.
-        split: which of them; the synthetic sounds belong to `train`.
-        seed: of rooms, levels, noises and mixtures; those of the test split never change.
-        repeats: levels, rooms and mixtures of each section.
+
+def takes(corpus: Corpus, split: Split, *, seed: int, repeats: int = REPEATS) -> list[Take]:
+    """Everything of a split, the longest first; `mixed` streams are left out, `train` has the synthetic sounds.
+
+    The seed is that of rooms, levels, noises and mixtures; those of the test split never change. A section has so
+    many levels, rooms and mixtures as `repeats` says.
     """
     seed = SEED if split == "test" else seed
     sounds: list[Sound] = [sound for sound in corpus.select(split=split) if not sound.is_mixed]

@@ -11,11 +11,9 @@ from device.benchmark.results import SCHEMA_VERSION, Report
 from device.errors import UnknownModelError
 from device.hearing.models.loading import find_model, model_directories
 from device.hearing.models.sidecar import Sidecar
-from export.comparison.rows import FIGURES
 from export.errors import ExportError
 from export.evaluation import metrics
-from export.evaluation.metrics import Figure
-from export.evaluation.results import COLUMNS
+from export.evaluation.metrics import COLUMNS, FIGURES, Figure
 from export.reporting.pictures import Picture
 from export.reporting.rows import Comparison
 

@@ -8,13 +8,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
-from export.comparison.costs import Costs
-from export.comparison.rows import ALL, FIGURES, Row
+from export.comparison.costs import COLUMNS, Costs
+from export.comparison.rows import ALL, Row
 from export.errors import ExportError
-from export.evaluation.metrics import Figure, Report
-
-_COSTS = ("extractor_ms_per_s", "head_ms_per_s", "peak_mb", "head_kb")
-"""Columns of the table, in the order of `Costs`."""
+from export.evaluation.metrics import FIGURES, Figure, Report
 
 _SENTENCES = "## Does it help?"
 """The heading in table.md under which they stand."""
@@ -111,7 +108,7 @@ def _row(lines: Sequence[Mapping[str, Any]]) -> Row:
         threshold=float(first["threshold"]),
         validation_f1=float(first["validation_f1"]),
         parameters={},
-        costs=Costs(*(float(first[name]) for name in _COSTS)) if any(first.get(name) for name in _COSTS) else None,
+        costs=Costs(*(float(first[name]) for name in COLUMNS)) if any(map(first.get, COLUMNS)) else None,
         reports=reports,
     )
 

@@ -15,34 +15,27 @@ from typing import Any
 import numpy as np
 
 from device.hearing.models.loading import Model, load_model
+from device.hearing.patch_cutter import PATCH_SAMPLES
 from device.hearing.statistics.statistics import NAMES, VERSION, WINDOW_PATCHES
+from device.sound import SAMPLE_RATE
 from export.convert import sidecar
 from export.convert.onnx import OUTPUT, convert
 from export.corpus.dataset import features_directory, find_corpus, load_corpus
 from export.corpus.features import VARIANTS, Rows, Sound, extract_all
+from export.corpus.recipe import SPLITS
 from export.corpus.synthetic import synthetic_sounds
 from export.errors import ExportError
 from export.estimators.logistic import STRENGTHS, cross_validate, fit, probability
 from export.estimators.parity import largest_difference
-from export.evaluation.metrics import Report, package_weights, platt, report, thresholds
-from export.evaluation.results import COLUMNS, rounded
+from export.evaluation.calibration import platt, thresholds
+from export.evaluation.metrics import COLUMNS, Report, package_weights, report
+from export.evaluation.results import rounded
 from export.markdown import table
 
 PARITY = 1e-4
 """ONNX may differ from scikit-learn by so much in probability; both compute the same sum in other precisions."""
 
-GROUPS = (
-    "mfcc",
-    "flux",
-    "zcr",
-    "flatness",
-    "energy",
-    "modulation",
-    "rhythm",
-    "peaks",
-    "chroma",
-    ".*_skew",
-)
+GROUPS = ("mfcc", "flux", "zcr", "flatness", "energy", "modulation", "rhythm", "peaks", "chroma", ".*_skew")
 """What `--ablate` leaves out in turn: patterns at the beginning of a statistic's name."""
 
 
@@ -64,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     print("thresholds: " + ", ".join(f"{mode} {value:.3f}" for mode, value in at.items()))
 
     content = convert(pipeline, rows.features[:1])
-    seconds = {name: len(rows.where(rows.split == name).music) * 0.96 for name in ("train", "validation", "test")}
+    patch_s = PATCH_SAMPLES / SAMPLE_RATE
+    seconds = {name: np.count_nonzero(rows.split == name) * patch_s for name in SPLITS}
     written: dict[str, Any] = {
         "name": arguments.model,
         "kind": "statistics",

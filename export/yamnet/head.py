@@ -16,9 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from device.sound import FloatArray
 from export.embeddings.segments import Segments
-from export.estimators.base import Groups, Labels
 from export.estimators.choosing import Fold, Setting, choose, folds
-from export.evaluation.metrics import FloatVector, package_weights
+from export.evaluation.metrics import FloatVector, Groups, Labels, package_weights
 from export.whole_file import write_arrays
 from export.yamnet.network import Head
 
