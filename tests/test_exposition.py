@@ -3,6 +3,7 @@
 test_metrics.py is about the figures of merit in training.
 """
 
+import contextlib
 import http.client
 import math
 import re
@@ -15,6 +16,7 @@ import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import fake_model, noise
 from network_fakes import TINY_MODELS, needs_tflite
+from waiting import DEADLINE_S
 
 from device.errors import OidoError
 from device.hearing.classifier import Classifier
@@ -214,6 +216,70 @@ def test_garbage_and_clients_that_leave_do_no_harm(server: MetricsServer, sent: 
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(sent)
     assert ask(server, "/metrics")[0] == 200
+
+
+SLOW = {
+    "sends nothing": b"",
+    "never ends its request": b"GET /metrics HTTP/1.1\r\n",
+    "reads nothing": b"GET /metrics HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_a_slow_client_delays_neither_the_others_nor_the_end(sent: bytes) -> None:
+    """However much it was to read: the next is served, and the server closes while both are connected."""
+    page = "a 1\n" * 2_000_000
+    with MetricsServer("127.0.0.1", 0, page=lambda: page) as server, contextlib.ExitStack() as clients:
+        for _ in range(3):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            client.sendall(sent)
+        assert ask(server, "/metrics")[2] == page
+        server.close()
+    assert "metrics" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_slow_clients_do_not_take_every_place() -> None:
+    """More come than are served at a time: the next is served all the same."""
+    with MetricsServer("127.0.0.1", 0, page=lambda: "a 1\n") as server, contextlib.ExitStack() as clients:
+        for _ in range(40):
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        assert ask(server, "/metrics")[2] == "a 1\n"
+
+
+def test_a_page_that_cannot_be_made_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The clients get a 500 each, and the server goes on."""
+
+    def page() -> str:
+        raise RuntimeError("a bug")
+
+    with MetricsServer("127.0.0.1", 0, page=page) as server:
+        assert [ask(server, "/metrics")[0] for _ in range(3)] == [500, 500, 500]
+    (record,) = caplog.records
+    assert "metrics could not be made" in record.getMessage()
+    assert "a bug" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "localhost", "0.0.0.0"])  # noqa: S104 - what is tested
+def test_every_kind_of_address_is_served(host: str) -> None:
+    """IPv6 too; `::` answers IPv4 as well."""
+    if host == "::1":
+        try:
+            socket.create_server((host, 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    with MetricsServer(host, 0, page=lambda: "a 1\n") as server:
+        asked = "::1" if host == "::1" else "localhost" if host == "localhost" else "127.0.0.1"
+        connection = http.client.HTTPConnection(asked, server.port, timeout=DEADLINE_S)
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().read() == b"a 1\n"
+        connection.close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no.such.host.invalid", "a" * 300])
+def test_an_address_that_cannot_be_had_is_said(host: str) -> None:
+    """In a sentence that names it."""
+    with pytest.raises(OidoError, match=r"\[metrics\]: cannot listen on .*" + re.escape(host[:20])):
+        MetricsServer(host, 9090, page=lambda: "")
 
 
 def test_a_taken_port_is_said(server: MetricsServer) -> None:

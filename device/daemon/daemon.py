@@ -23,12 +23,12 @@ from device.daemon.systemd import Notifier
 from device.errors import ModelError, OidoError
 from device.hearing.classifier import try_model
 from device.hearing.models.loading import Model, configured_model, installed_model
-from device.monitoring.host import hardware, resident_mb
+from device.monitoring.host import cpu_temperature_c, hardware, resident_mb
 from device.monitoring.metrics import Figures, render
 from device.publishing.discovery import birth_topic, discoveries
 from device.publishing.ledger import Ledger, retained_topics
-from device.publishing.message import Topics, clearing_message, info_message
-from device.publishing.payloads import DeviceInfo
+from device.publishing.message import Topics, clearing_message, info_message, node_telemetry_message
+from device.publishing.payloads import DeviceInfo, NodeTelemetry
 from device.publishing.publisher import Publisher
 from device.publishing.stdout import StdoutPublisher
 from device.sources.base import Source
@@ -97,6 +97,7 @@ class _Daemon:
         self._notifier = notifier
         self._listeners = Listeners()
         self._started = time.time()
+        self._began = self._telemetry_due = time.monotonic()
         self._trouble = ""
         """Why the latest reload was refused."""
         self._changing = threading.Lock()  # held while the configuration or the model changes
@@ -119,7 +120,7 @@ class _Daemon:
     def run(self, asked: Signals, *, drain_s: float, reread: ReadConfig | None) -> int:
         """Start everything, supervise it, and end it in order; the exit code."""
         self._introduce()
-        # Before the publisher: a session begins with states that are true, and these are the listeners' first words.
+        # Before the publisher: a session begins with states that are true, which are the listeners' first words.
         self._listeners.start([self._listener(source) for source in self._config.source])
         self._publisher.start()
         self._serve_metrics()
@@ -163,6 +164,8 @@ class _Daemon:
         ]
         self._notifier.status("; ".join(filter(None, words)))
         self._settling.look()
+        if time.monotonic() >= self._telemetry_due:
+            self._tell()
 
     def _reload(self, reread: ReadConfig) -> None:
         """Change to the new configuration, or keep the old one and log why."""
@@ -246,8 +249,23 @@ class _Daemon:
             python=platform.python_version(),
         )
         self._publisher.publish(info_message(Topics.of(self._config), info))
+        self._tell()
         for message in discoveries(self._config, info):
             self._publisher.publish(message)
+
+    def _tell(self) -> None:
+        """Publish how the process is doing, where there is a broker."""
+        now = time.monotonic()
+        self._telemetry_due = now + self._config.mqtt.telemetry_interval_s
+        if self._config.mqtt.host:
+            telemetry = NodeTelemetry(
+                rss_mb=resident_mb(),
+                cpu_temperature_c=cpu_temperature_c(),
+                uptime_s=now - self._began,
+                queued_events=self._publisher.queued_events,
+                dropped_events=self._publisher.dropped_events,
+            )
+            self._publisher.publish(node_telemetry_message(Topics.of(self._config), telemetry))
 
     def _on_command(self, source: str, payload: bytes) -> None:
         if not self._listeners.command(source, payload):
@@ -286,6 +304,7 @@ class _Daemon:
             paused=self._listeners.paused(source),
             change_model=self._change_model,
             journal=None if self._state is None else self._state.journal,
+            today=None if self._state is None else self._state.music_today(source.name, now=time.time()),
         )
 
     def _serve_metrics(self) -> None:
@@ -294,7 +313,7 @@ class _Daemon:
         wanted = self._config.metrics
         if wanted.port is None:
             return
-        from device.monitoring.metrics_server import MetricsServer  # noqa: PLC0415 - it takes 3 MB
+        from device.monitoring.metrics_server import MetricsServer  # noqa: PLC0415 - only where it is wanted
 
         try:
             self._metrics.enter_context(MetricsServer(wanted.host, wanted.port, page=self._page))
