@@ -6,11 +6,12 @@ loopback interface; the daemon publishes to it as to any broker, and a subscribe
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,9 @@ SCENE = ("speech.ogg", "music.ogg", "speech.ogg")
 
 _START_S = 10.0
 """How long the broker may take to start on a slow machine."""
+
+_END_S = 5.0
+"""How long it may take to end; then it is left to end with the process."""
 
 _QUIET_S = 5.0
 """How long to wait for the last message."""
@@ -107,8 +111,14 @@ class Scene:
 
 
 @contextmanager
-def embedded_broker() -> Iterator[int]:
-    """Run amqtt on a free loopback port, in a thread named `broker`, while the context is open.
+def embedded_broker(
+    make: Callable[[dict[str, Any]], Any] | None = None, *, patience_s: float = _START_S
+) -> Iterator[int]:
+    """Run a broker on a free loopback port, in a thread named `broker`, while the context is open.
+
+    Args:
+        make: makes the broker of its configuration, inside a running event loop; None: amqtt's.
+        patience_s: how long it may take to start.
 
     Yields:
         The port.
@@ -117,8 +127,55 @@ def embedded_broker() -> Iterator[int]:
         UsageError: amqtt is not installed.
         PublishError: it cannot start.
     """
+    make = make or _amqtt()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    started: list[Any] = []
+
+    async def start() -> None:
+        anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
+        broker = make({"listeners": listeners, "plugins": anonymous})
+        await broker.start()
+        started.append(broker)
+
+    async def end() -> None:
+        for broker in started:
+            await asyncio.wait_for(broker.shutdown(), _END_S)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    loop = asyncio.new_event_loop()
+    # A daemon thread: a broker that hangs must not hold the program.
+    thread = threading.Thread(target=loop.run_forever, name="broker", daemon=True)
+    thread.start()
     try:
-        from amqtt.broker import Broker  # noqa: PLC0415 - an extra that only the demo needs
+        try:
+            asyncio.run_coroutine_threadsafe(start(), loop).result(patience_s)
+        except Exception as error:
+            why = f"not within {patience_s:g} s" if isinstance(error, TimeoutError) else error
+            raise PublishError(f"the demo's broker did not start on port {port}: {why}; try it again") from error
+        yield port
+    finally:
+        # What goes wrong at its end changes nothing any more.
+        with contextlib.suppress(Exception):
+            asyncio.run_coroutine_threadsafe(end(), loop).result(2 * _END_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_END_S)
+        if not thread.is_alive():
+            loop.close()
+
+
+def _amqtt() -> Callable[[dict[str, Any]], Any]:
+    """The class of amqtt's broker.
+
+    Raises:
+        UsageError: amqtt is not installed.
+    """
+    try:
+        import amqtt.broker  # noqa: PLC0415 - an extra that only the demo needs
     except ImportError as error:
         raise UsageError(
             "the demo needs a broker of its own: pip install 'oido[demo]' in a virtual environment; "
@@ -127,39 +184,21 @@ def embedded_broker() -> Iterator[int]:
     # Of a broker for one minute and one subscriber, only failures are news; those are raised.
     for name in ("amqtt", "transitions"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-
-    async def start() -> Broker:
-        anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-        listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
-        broker = Broker({"listeners": listeners, "plugins": anonymous})
-        await broker.start()
-        return broker
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="broker")
-    thread.start()
-    try:
-        try:
-            broker = asyncio.run_coroutine_threadsafe(start(), loop).result(_START_S)
-        except Exception as error:
-            raise PublishError(f"the demo's broker did not start on port {port}: {error}") from error
-        try:
-            yield port
-        finally:
-            asyncio.run_coroutine_threadsafe(broker.shutdown(), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    broker: Callable[[dict[str, Any]], Any] = amqtt.broker.Broker
+    return broker
 
 
 class Subscriber:
     """Prints what arrives, until one last message has."""
 
-    def __init__(self, port: int, *, wanted: str, last: tuple[str, str]) -> None:
+    def __init__(self, port: int, *, wanted: str, last: tuple[str, str], patience_s: float = _START_S) -> None:
         """Connect and subscribe.
+
+        Args:
+            port: of the broker, on the loopback interface.
+            wanted: the topics to print.
+            last: topic and payload of the message after which nothing is printed any more.
+            patience_s: how long the broker may take to answer.
 
         Raises:
             PublishError: the broker did not answer.
@@ -171,11 +210,14 @@ class Subscriber:
         self._client.on_connect = lambda client, *_: client.subscribe(wanted, qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
+        try:
+            self._client.connect("127.0.0.1", port)
+        except OSError as error:
+            raise PublishError(f"the demo's broker cannot be reached: {error.strerror}; try it again") from error
         self._client.loop_start()
-        if not self._subscribed.wait(_START_S):
+        if not self._subscribed.wait(patience_s):
             self.close()
-            raise PublishError("the demo's broker does not answer")
+            raise PublishError(f"the demo's broker does not answer within {patience_s:g} s; try it again")
 
     def wait(self, timeout_s: float) -> bool:
         """Whether the last message came in time."""

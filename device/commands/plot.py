@@ -5,6 +5,7 @@ matplotlib is imported by `draw` and `save` alone: it is no dependency of the de
 
 import importlib.util
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,7 +69,7 @@ def check(path: Path, files: Sequence[str]) -> None:
         raise UsageError(f"--plot {path}: a picture's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if len(files) > MOST_FILES:
         raise UsageError(f"--plot: {len(files)} files; at most {MOST_FILES} fit below each other in one picture")
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - never fails, however long the name
         raise UsageError(f"--plot {path}: there is no folder {path.absolute().parent}; make it first")
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib, which is not installed here: pip install 'oido[plot]'")

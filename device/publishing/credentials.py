@@ -76,7 +76,8 @@ def _locate(name: str, environment: Mapping[str, str]) -> Path:
     if not directory:
         return path
     credential = Path(directory, path.name) if path.is_absolute() else Path(directory, name)
-    return credential if credential.exists() or not path.is_absolute() else path
+    there = os.path.exists(credential)  # noqa: PTH110 - never fails, however long the name
+    return credential if there or not path.is_absolute() else path
 
 
 def _password(path: Path) -> str:
