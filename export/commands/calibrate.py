@@ -106,7 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
         at["precision"], at["recall"] = max(at["precision"], wanted.threshold), min(at["recall"], wanted.threshold)
     print(f"\n{chosen.method}; on {len(truth)} validation answers, each counted:")
     for mode, threshold in at.items():
-        print(f"  {_described(mode, points, threshold)}")
+        point = min(points, key=lambda each: abs(each.threshold - threshold))
+        figures = f"precision {point.precision:.4f}, recall {point.recall:.4f}, F1 {point.f1:.4f}"
+        print(f"  {mode}: threshold {threshold:.3f}, {figures}")
     if arguments.plot:
         from export.evaluation.plots import draw_calibration  # noqa: PLC0415 - takes a second
 
@@ -165,11 +167,3 @@ def _wanted(points: list[Operating], arguments: argparse.Namespace) -> Operating
     if found is None:
         raise ExportError(f"no threshold reaches a {what} on validation; ask for less")
     return found
-
-
-def _described(mode: str, points: list[Operating], threshold: float) -> str:
-    point = min(points, key=lambda each: abs(each.threshold - threshold))
-    return (
-        f"{mode}: threshold {threshold:.3f}, precision {point.precision:.4f}, recall {point.recall:.4f}, "
-        f"F1 {point.f1:.4f}"
-    )

@@ -104,15 +104,10 @@ def compare(
     wanted: tuple[str, str] | None = None,
     estimators: Sequence[Estimator] | None = None,
 ) -> int:
-    """The command, once it is known what is compared.
+    """The command, once it is known what is compared: at least one extractor.
 
-    Args:
-        features: extractors, at least one.
-        arguments: of the command.
-        corpus: the sound.
-        tracking: where runs are kept; None: nowhere.
-        wanted: features and estimator of the learning curve, both `best` for the best on validation; None: none.
-        estimators: the same for every extractor; None: those of `arguments.rows`.
+    `wanted` are features and estimator of the learning curve, both `best` for the best on validation. Without
+    estimators, those of `arguments.rows` are compared.
     """
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
@@ -209,11 +204,7 @@ def _same_extractor_costs(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def _features(arguments: argparse.Namespace) -> list[Feature]:
-    """Those asked for, or all that there are weights of.
-
-    Raises:
-        UsageError: one was asked for, but its weights are missing.
-    """
+    """Those asked for, or all that there are weights of; UsageError if those of one asked for are missing."""
     weights: dict[FeatureName, Path | None] = {name: getattr(arguments, name) for name in PUBLISHED}
     if weights["yamnet"] is None and prepared_weights().is_file():
         weights["yamnet"] = prepared_weights()
@@ -247,11 +238,7 @@ def _row_of_curve(text: str | None, features: Sequence[str], heads: Sequence[str
 
 
 def _check_installed(features: Sequence[str], rows: Sequence[str]) -> None:
-    """Check for libraries now, not after half an hour.
-
-    Raises:
-        ExportError: one is missing.
-    """
+    """ExportError if a library is missing: now, not after half an hour."""
     networks = {estimator.name for estimator in all_estimators() if isinstance(estimator, Network)}
     needing = [name for name in (*features, *rows) if name in networks or name in PUBLISHED]
     if needing and importlib.util.find_spec("tensorflow") is None:

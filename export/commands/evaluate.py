@@ -80,17 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write:
         for reference, candidate in zip(arguments.models, candidates, strict=False):  # YAMNet is the last
             mine = [result for result in results if result.question.model == candidate.scorer.name]
-            print(f"wrote {_write(reference, mine)}")
+            path = find_model(reference)
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            document["metrics"] = metrics_document(mine)
+            write_json(path, document)
+            print(f"wrote {path}")
     return 0
 
 
 def _candidates(arguments: argparse.Namespace) -> list[Candidate]:
-    """The models in their order, then YAMNet.
-
-    Raises:
-        UsageError: the same model twice.
-        OidoError: one cannot be used.
-    """
+    """The models in their order, then YAMNet; UsageError if one is named twice."""
     models = [load_model(reference) for reference in arguments.models]
     names = Counter(model.sidecar.name for model in models)
     found = []
@@ -133,12 +132,3 @@ def _thresholds(questions: Sequence[Question]) -> str:
         by_granularity = ", ".join(f"{value} each {granularity}" for granularity, value in values.items())
         texts.append(f"{model} {by_granularity if len(set(values.values())) > 1 else next(iter(values.values()))}")
     return f"Thresholds: {'; '.join(texts)}. Intervals: 95 %, bootstrap over packages."
-
-
-def _write(reference: str, results: Sequence[Result]) -> Path:
-    """Put figures into a sidecar; the rest of it stays as it is."""
-    path = find_model(reference)
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    document["metrics"] = metrics_document(results)
-    write_json(path, document)
-    return path

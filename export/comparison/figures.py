@@ -70,19 +70,18 @@ def corner(judged: Sequence[Judged]) -> float:
 
 def zoom_roc(axes: Axes, span: float) -> None:
     """The corner at the upper left."""
-    axes.set(xlabel="part of no music taken for music", ylabel="part of music found")
-    axes.set(xlim=(-0.02 * span, span), ylim=(1 - span, 1 + 0.02 * span))
-    _corner_style(axes, span)
+    axes.set(xlabel="part of no music taken for music", ylabel="part of music found", xlim=(-0.02 * span, span))
+    _zoom(axes, span)
 
 
 def zoom_precision(axes: Axes, span: float) -> None:
     """The corner at the upper right."""
-    axes.set(xlabel="recall", ylabel="precision")
-    axes.set(xlim=(1 - span, 1 + 0.02 * span), ylim=(1 - span, 1 + 0.02 * span))
-    _corner_style(axes, span)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(1 - span, 1 + 0.02 * span))
+    _zoom(axes, span)
 
 
-def _corner_style(axes: Axes, span: float) -> None:
+def _zoom(axes: Axes, span: float) -> None:
+    axes.set(ylim=(1 - span, 1 + 0.02 * span))
     axes.grid(visible=True, color="0.92")
     if span < 1:
         axes.set_title(f"only the corner of {span:g} x {span:g}", fontsize="small", color="0.4", loc="right")

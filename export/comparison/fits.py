@@ -50,13 +50,9 @@ class Fits:
     """Of the estimators."""
 
     def fit(self, estimator: Estimator, training: Segments, *, feature: str, checked: Segments) -> Fit:
-        """Take it from the folder, or fit it and keep it.
+        """Take it from the folder, or fit it on the training rows and keep it under the feature's name.
 
-        Args:
-            estimator: what learns.
-            training: its rows.
-            feature: whose embeddings, for the file's name.
-            checked: rows for `parity`. Nothing is chosen by them.
+        The checked rows are for `parity`; nothing is chosen by them.
 
         Raises:
             ExportError: it cannot learn from these rows, cannot be converted, or a library is missing.
@@ -125,17 +121,15 @@ def _write(path: Path, fit: Fit) -> None:
 
 def _read(path: Path) -> Fit:
     document = json.loads(path.read_text(encoding="utf-8"))
-    scaling = document["standardisation"]
+    parameters, scaling = document.pop("parameters"), document.pop("standardisation")
     standardisation = None
     if scaling is not None:
         mean, scale = (np.array(scaling[key], np.float32) for key in ("mean", "scale"))
         standardisation = Standardisation(mean, scale, scaling["limit"])
     file = ModelFile(
         content=path.with_suffix(document["suffix"]).read_bytes(),
-        suffix=document["suffix"],
-        output=document["output"],
-        labels=tuple(document["labels"]),
-        quantisation=document["quantisation"],
+        labels=tuple(document.pop("labels")),
         standardisation=standardisation,
+        **document,
     )
-    return Fit(file, document["parameters"])
+    return Fit(file, parameters)

@@ -56,11 +56,7 @@ class Installable:
 def install(rows: Iterable[Installable], folder: Path, *, corpus: str, seed: int) -> Iterator[str]:
     """Write every row that the device can hear with; for each feature, one sentence says what became of its rows.
 
-    Args:
-        rows: those of a feature one after the other.
-        folder: of models.
-        corpus: version of the corpus that they learnt from.
-        seed: of the estimators.
+    Rows of one feature must stand together. The version of the corpus and the seed go into the sidecars.
 
     Raises:
         ExportError: the folder holds another embedder than the one that was compared.

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from export.evaluation.metrics import BOOTSTRAPS, SEED, BoolVector, Figure, Groups, Labels, f1
-
-Counts = npt.NDArray[np.int64]
-"""(draws,) rows."""
 
 
 def f1_difference(truth: Labels, one: BoolVector, other: BoolVector, package: Groups) -> Figure:
@@ -23,15 +19,11 @@ def f1_difference(truth: Labels, one: BoolVector, other: BoolVector, package: Gr
     counts = np.stack([np.bincount(row[column], minlength=len(names)) for column in columns], axis=1)
     generator = np.random.default_rng(SEED)
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), BOOTSTRAPS)
-    totals = drawn[drawn @ counts[:, 0] > 0] @ counts
-    differences = _f1(totals[:, 0], totals[:, 1], totals[:, 2]) - _f1(totals[:, 0], totals[:, 3], totals[:, 4])
+    music, *both = (drawn[drawn @ counts[:, 0] > 0] @ counts).T
+    first, second = (2 * hits / np.maximum(1, music + positive) for positive, hits in (both[:2], both[2:]))
+    differences = first - second
     low, high = np.percentile(differences, (2.5, 97.5)) if len(differences) else (np.nan, np.nan)
     return Figure(f1(truth, one) - f1(truth, other), float(low), float(high))
-
-
-def _f1(music: Counts, positive: Counts, hits: Counts) -> npt.NDArray[np.float64]:
-    ratio: npt.NDArray[np.float64] = 2 * hits / np.maximum(1, music + positive)
-    return ratio
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,18 @@ class Tracking:
             "split": row.split,
         }
         with self._run(row.name, tags) as run, tempfile.TemporaryDirectory() as folder:
+            now_ms = int(time.time() * 1000)
             parameters = {
                 key: value if isinstance(value, str) else json.dumps(value)
                 for key, value in row.parameters.items()
             }
             self._client.log_batch(
                 run,
-                metrics=[self._metric(key, value) for key, value in _metrics(row) if math.isfinite(value)],
+                metrics=[
+                    self._entities.Metric(key, float(value), now_ms, 0)
+                    for key, value in _metrics(row)
+                    if math.isfinite(value)
+                ],
                 params=[
                     self._entities.Param(key, value[:_LONGEST_PARAMETER]) for key, value in parameters.items()
                 ],
@@ -106,14 +111,12 @@ class Tracking:
             ExportError: there is none.
         """
         with self._working():
-            runs = self._search(f"tags.kind = '{_COMPARISON}'", newest_first=True)
+            runs = self._search(f"tags.kind = '{_COMPARISON}'")
         if not runs:
             raise ExportError(f"{self.uri}: no comparison is kept there; `oido-export compare` makes one")
         tags = runs[0].data.tags
         with self._working():
-            rows = self._search(
-                f"tags.kind = '{_ROW}' and tags.comparison = '{tags['comparison']}'", newest_first=False
-            )
+            rows = self._search(f"tags.kind = '{_ROW}' and tags.comparison = '{tags['comparison']}'")
         try:
             rows.sort(key=lambda run: int(run.data.tags["number"]))
             return [self._row_of(run) for run in rows], json.loads(tags["sentences"])
@@ -135,12 +138,12 @@ class Tracking:
             reports={sound: _report_of(found) for sound, found in reports.items()},
         )
 
-    def _search(self, condition: str, *, newest_first: bool) -> list[Any]:
-        order = "DESC" if newest_first else "ASC"
+    def _search(self, condition: str) -> list[Any]:
+        """The newest first."""
         found = self._client.search_runs(
             [self._experiment],
             filter_string=f"{condition} and attributes.status = 'FINISHED'",
-            order_by=[f"attributes.start_time {order}"],
+            order_by=["attributes.start_time DESC"],
             max_results=_MOST_RUNS,
         )
         return list(found)
@@ -166,9 +169,6 @@ class Tracking:
                 f"{self.uri}: MLflow cannot use this store: {sentence}; "
                 "check MLFLOW_TRACKING_URI, or use --no-tracking"
             ) from error
-
-    def _metric(self, key: str, value: float) -> Any:
-        return self._entities.Metric(key, float(value), int(time.time() * 1000), 0)
 
 
 def _imported(name: str) -> Any:

@@ -70,10 +70,7 @@ class Deployment:
     def inputs(self, converted: Converted, folder: Path, *, trained_on: str | None = None) -> dict[str, Any]:
         """The sidecar's `input` before anything is fitted: the newest patch or segment is the answer.
 
-        Args:
-            converted: the network.
-            folder: of the sidecar, and of the embedder's.
-            trained_on: SHA-256 of the embedder whose embeddings it learned from, where that is known.
+        The embedder is looked for in the folder, and must have the SHA-256 `trained_on` where that is known.
 
         Raises:
             ExportError: an output or the embedder is missing, or the embedder is another.

@@ -13,6 +13,8 @@ from export.estimators.logistic import probability
 ONNX_BAR = 1e-4
 """Difference in probability that an ONNX file may have: both compute the same in other precisions."""
 
+_THRESHOLD = 0.5
+
 
 def largest_difference(model: Model, pipeline: Pipeline, features: FloatArray) -> float:
     """In calibrated probability, between the device's model and the pipeline of (n, features) float32 rows."""
@@ -44,11 +46,10 @@ def parity(fitted: Fitted, file: ModelFile, x: FloatArray, *, bar: float = ONNX_
     """
     ours, theirs = fitted.probability(x), file.probability(x)
     difference = np.abs(ours - theirs)
-    threshold = 0.5
     return Parity(
         rows=len(x),
         largest=float(difference.max()),
         mean=float(difference.mean()),
         beyond=int(np.count_nonzero(difference > bar)),
-        other_decisions=int(np.count_nonzero((ours >= threshold) != (theirs >= threshold))),
+        other_decisions=int(np.count_nonzero((ours >= _THRESHOLD) != (theirs >= _THRESHOLD))),
     )

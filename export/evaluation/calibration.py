@@ -161,8 +161,7 @@ def thresholds(truth: Labels, probability: FloatVector) -> dict[str, float]:
 def mode_thresholds(variations: Sequence[tuple[Labels, FloatVector]]) -> dict[str, float]:
     """Where to put the threshold for each mode, so that it holds in every variation and not on average.
 
-    Args:
-        variations: truth and calibrated probability in each kind of sound.
+    A variation is truth and calibrated probability in one kind of sound.
 
     Returns:
         balanced: as `thresholds`, over all of them together; precision: the lowest from there on with precision of

@@ -29,13 +29,9 @@ class Noticed:
 
 
 def edge(told: Sequence[Told], at: int, until: float, *, start: bool) -> Noticed:
-    """How the edge at a sample was noticed: a start of music, or a stop.
+    """How a start of music, or a stop, at a sample was noticed, from all events of the stream.
 
-    Args:
-        told: starts and stops of the whole stream, in order.
-        at: the edge, in samples.
-        until: a change that is told later, in samples, does not belong to this edge.
-        start: whether the music starts here.
+    A change that is told after the sample `until` does not belong to it.
     """
     live = [each for each in told if not each.by_end]
     before = [each for each in live if each.heard <= at]

@@ -69,10 +69,6 @@ def draw_confusion(axes: Axes, truth: Labels, decided: BoolVector, *, percent: b
 def draw_results(results: Sequence[Result], folder: Path) -> list[Path]:
     """Draw results, a row of panels for each granularity and a panel for each variation.
 
-    Args:
-        results: at least one.
-        folder: made where it is not there; pictures of an earlier time are replaced.
-
     Returns:
         The files: reliability.png, roc.png, pr.png, confusion.png.
     """
@@ -145,15 +141,7 @@ def draw_calibration(
     points: Sequence[Operating],
     thresholds: Mapping[str, float],
 ) -> Path:
-    """Precision, recall and F1 over the threshold on the left, the reliability diagram on the right.
-
-    Args:
-        path: of the PNG file.
-        truth: (n,) 1 for music.
-        probability: (n,) calibrated.
-        points: what each threshold gives.
-        thresholds: those that were chosen, by mode.
-    """
+    """Operating points and the chosen thresholds on the left, a reliability diagram of (n,) rows on the right."""
     figure = blank(10, 4.2)
     ((left, right),) = grid(figure, 1, 2)
     at = [point.threshold for point in points]

@@ -37,13 +37,7 @@ def questions(
 ) -> list[Question]:
     """Score the takes of a split, and those of validation where a threshold is to be tuned.
 
-    Args:
-        candidates: models of different names.
-        corpus: the sound.
-        scores: where scores are computed and kept.
-        split: which part of the corpus.
-        mode: whose threshold is tuned: `balanced`, `precision` or `recall`.
-        seed: of rooms, levels, noises and mixtures.
+    The candidates have different names. A tuned threshold is that of the mode. The seed is that of `takes`.
 
     Returns:
         One for each granularity, each variation that the split has, and each candidate, in this order.

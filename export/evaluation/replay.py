@@ -42,8 +42,7 @@ class Replay:
     def hear(self, streams: Iterable[Iterable[FloatArray]]) -> Iterator[list[Told]]:
         """Every start and stop that a device reports of each stream, each heard by a fresh device.
 
-        Args:
-            streams: each as (n,) float32 pieces, 16 kHz mono, that join without a gap.
+        A stream is made of (n,) float32 pieces, 16 kHz mono, that join without a gap.
 
         Raises:
             ModelError: the model cannot be used.

@@ -53,38 +53,24 @@ Scored = Mapping[Granularity, Verdicts]
 """What one model says of one take."""
 
 
+_Task = tuple[Take, list[tuple[Scorer, Path]]]
+"""One take, and the models that have not heard it yet, each with the file for what it says."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """One take, and the models that have not heard it yet, each with the file for what it says."""
-
-    take: Take
-    todo: tuple[tuple[Scorer, Path], ...]
-
-
 class Scores:
-    """What models say, kept in a folder: an interrupted run goes on where it was.
+    """What models say, kept in a folder: an interrupted run goes on where it was."""
 
-    Args:
-        cache: the folder.
-        version: of the corpus: other data, other files.
-        seed: of rooms, levels, noises and mixtures.
-        jobs: processes.
-    """
-
-    def __init__(self, cache: Path, *, version: str, seed: int, jobs: int) -> None:
-        self._cache = cache
-        self._version = version
-        self._seed = seed
-        self._jobs = jobs
+    cache: Path
+    version: str
+    """Of the corpus: other data have other files."""
+    seed: int
+    """Of rooms, levels, noises and mixtures."""
+    jobs: int
+    """Processes."""
 
     def score(self, wanted: Sequence[tuple[Take, Sequence[Scorer]]]) -> dict[tuple[str, str], Scored]:
-        """Score takes.
-
-        Args:
-            wanted: each take with its models; the sound of a take is made once for all of them.
-
-        Returns:
-            By the names of model and take.
+        """Score each take with its models, for which its sound is made once; by the names of model and take.
 
         Raises:
             ExportError: two takes have one name.
@@ -97,30 +83,30 @@ class Scores:
             for take, scorers in wanted
             for scorer in scorers
         }
-        tasks = []
+        tasks: list[_Task] = []
         for take, scorers in wanted:
-            missing = [(scorer, paths[scorer.name, take.name]) for scorer in scorers]
-            if todo := tuple(each for each in missing if not each[1].exists()):
-                tasks.append(_Task(take, todo))
+            files = [(scorer, paths[scorer.name, take.name]) for scorer in scorers]
+            if todo := [each for each in files if not each[1].exists()]:
+                tasks.append((take, todo))
         run_all(
             _do,
             tasks,
-            jobs=self._jobs,
+            jobs=self.jobs,
             unit="stream",
-            describe=lambda task, sections: f"{task.take.name}: {sections} sections",
+            describe=lambda task, sections: f"{task[0].name}: {sections} sections",
         )
         return {key: _read(path) for key, path in paths.items()}
 
     def _folder(self, scorer: Scorer) -> Path:
         # By path or by name, the same model has the same scores.
         name = Path(scorer.name).stem
-        folder = self._cache / f"scores-{self._version}-{name}-{self._fingerprint(scorer)}"
+        folder = self.cache / f"scores-{self.version}-{name}-{self._fingerprint(scorer)}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _fingerprint(self, scorer: Scorer) -> str:
         """Changes with everything that changes the scores: the model, its code, what is done to the sound."""
-        constants = (self._seed, SECTION_S, REPEATS, MIXTURE_REPEATS, OTHER_ABOVE_SPEECH_DB, LEVEL_DBFS)
+        constants = (self.seed, SECTION_S, REPEATS, MIXTURE_REPEATS, OTHER_ABOVE_SPEECH_DB, LEVEL_DBFS)
         digest = hashlib.sha256(f"{scorer.digest}/{constants}".encode())
         ear = scorer.open()
         for samples in _probes():
@@ -140,16 +126,17 @@ def _probes() -> Iterator[FloatArray]:
 
 def _do(task: _Task) -> int:
     """Have one take heard by the models that have not heard it yet, and keep what they say."""
-    ears: list[Ear] = [scorer.open() for scorer, _ in task.todo]
+    take, todo = task
+    ears: list[Ear] = [scorer.open() for scorer, _ in todo]
     verdicts: list[dict[Granularity, list[Verdicts]]] = [{"answer": [], "segment": []} for _ in ears]
     sections = 0
-    for section in task.take.sections():
+    for section in take.sections():
         sections += 1
         for ear, of_ear in zip(ears, verdicts, strict=True):
             heard = ear.hear(section.samples)
             of_ear["answer"].append(Verdicts.of(section, heard.answers))
             of_ear["segment"].append(Verdicts.of(section, heard.segments))
-    for (_, path), of_ear in zip(task.todo, verdicts, strict=True):
+    for (_, path), of_ear in zip(todo, verdicts, strict=True):
         _write(path, {granularity: Verdicts.join(parts) for granularity, parts in of_ear.items()})
     return sections
 
