@@ -256,3 +256,27 @@ def test_the_worst_case_delay_is_never_exceeded(
     late_s = (heard - change) / SAMPLE_RATE
     start_s, stop_s = rules.worst_case_delay_s(window_s=patches * 0.96, hop_s=0.96)
     assert late_s <= (start_s if onset else stop_s) + 1e-6
+
+
+def test_an_end_is_dated_where_the_stretches_turn() -> None:
+    """Answers that follow their context for three seconds more do not move the end."""
+    decision = Decision(RULES)
+    steps = [
+        decision.update(Score(HOP * at, HOP * (at + 1), HOP * (at + 2), p, recent))
+        for at, (p, recent) in enumerate(
+            [(0.0, 0.0), *[(1.0, 1.0)] * 5, *[(0.9, 0.1)] * 3, *[(0.0, 0.0)] * 3], start=0
+        )
+    ]
+    stop = next(event for step in steps for event in step.events if event.kind == "music_stopped")
+    assert (stop.started, stop.ended) == (HOP, 6 * HOP)
+
+
+def test_a_pause_is_not_dated_back_over() -> None:
+    """The stretches before the last that spoke for music belong to it, however little they did."""
+    decision = Decision(RULES)
+    script = [(0.0, 0.0), *[(1.0, 1.0)] * 3, *[(0.6, 0.1)] * 2, (1.0, 0.9), *[(0.0, 0.1)] * 3]
+    steps = [
+        decision.update(Score(HOP * at, HOP * (at + 1), 0, p, recent)) for at, (p, recent) in enumerate(script)
+    ]
+    stop = next(event for step in steps for event in step.events if event.kind == "music_stopped")
+    assert stop.ended == 7 * HOP

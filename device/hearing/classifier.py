@@ -81,7 +81,13 @@ class Classifier:
         self._lead, self._overlap = self._lead[:0], samples[-_REACH_SAMPLES:].copy()
         # An answer speaks for the middle of its window, half way to the answers before and after it.
         start, self._spoken = self._spoken, (self._middle(0) + self._middle(1)) // 2
-        return Score(start=start, end=self._spoken, heard=self._end + _REACH_SAMPLES, probability=probability)
+        return Score(
+            start=start,
+            end=self._spoken,
+            heard=self._end + _REACH_SAMPLES,
+            probability=probability,
+            recent=self._hearing.recent,
+        )
 
     def replace(self, model: Model) -> None:
         """Go on with another model, of any kind; its window begins with the next sample."""

@@ -4,11 +4,19 @@ Two thresholds keep the state from flickering between them, two durations keep i
 bell. Everything is back-dated: an onset is where the music began, not where it was noticed.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from device.hearing.models.sidecar import log_odds
 from device.sound import SAMPLE_RATE
+
+_CERTAIN = 1e-6
+"""No stretch counts as more certain than this, or than 1 less this: its log odds stay finite."""
+
+_LONGEST_WAIT_S = 60.0
+"""How far back an event is dated by the evidence, at most."""
 
 
 class Music(Enum):
@@ -30,6 +38,13 @@ class Score:
     """How far the source had been heard when the answer was given."""
     probability: float
     """Calibrated probability of music, 0 to 1."""
+    recent: float | None = None
+    """The same of the stretch alone, where the answer weighs a longer context too; None: the answer itself."""
+
+    @property
+    def evidence(self) -> float:
+        """Log odds of music in the stretch alone: what tells where music begins and ends."""
+        return _log_odds(self.probability if self.recent is None else self.recent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +144,8 @@ class Decision:
     """The run that made the present state; empty while nothing has been heard."""
     _pending: _Run | None = field(default=None, repr=False)
     """Scores on the other side, not yet long enough to change it."""
+    _latest: deque[Score] = field(default_factory=deque, repr=False)
+    """The scores of the last minute, for dating a change."""
 
     @property
     def state(self) -> Music:
@@ -152,6 +169,9 @@ class Decision:
                 return Step()
             self.since = max(self.since, score.start)
             self._settled = _Run(self.since, self.since)
+        self._latest.append(score)
+        while score.end - self._latest[0].start > _LONGEST_WAIT_S * SAMPLE_RATE:
+            self._latest.popleft()
         if not self._is_against(score.probability):
             self._drop_pending()
             self._settled.add(score)
@@ -195,11 +215,33 @@ class Decision:
         """The pending run has lasted: it becomes the state."""
         assert self._pending is not None  # noqa: S101 - update calls this only with one
         before, after = self._settled, self._pending
+        before.end = after.start = self._change(before.start)
         segments = (_segment(before, self.state),) if before.count else ()
         event = _stopped(before) if self._on else _started(after)
         self._on = not self._on
         self._settled, self._pending, self.since = after, None, after.start
         return Step((event,), segments)
+
+    def _change(self, since: int) -> int:
+        """Where the state has most likely changed: the split for which most evidence of single stretches speaks.
+
+        An answer may follow its context for a while when the sound has long changed. So the change may lie before
+        what is pending, as far back as the stretches speak against the present state, but not before `since`.
+        """
+        assert self._pending is not None  # noqa: S101 - as `_turn`
+        place, total, most = self._pending.start, 0.0, 0.0
+        for score in self._latest:
+            if self._on:
+                evidence = score.evidence - _log_odds(self.rules.off)
+            else:
+                evidence = _log_odds(self.rules.on) - score.evidence
+            if score.start < self._pending.start and evidence >= 0:
+                place, total, most = max(since, score.end), 0.0, 0.0
+            elif score.end < self._pending.end:
+                total += evidence
+                if total > most and score.end > since:
+                    place, most = score.end, total
+        return place
 
     def _close(self, end: int | None) -> Step:
         """Segments and events of whatever is open.
@@ -223,6 +265,10 @@ class Decision:
         if self._pending is not None:
             segments.append(_segment(self._pending, Music.OFF))
         return Step(tuple(events), tuple(segments))
+
+
+def _log_odds(probability: float) -> float:
+    return log_odds(min(max(probability, _CERTAIN), 1 - _CERTAIN))
 
 
 def _segment(run: _Run, music: Music) -> Segment:

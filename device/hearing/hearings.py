@@ -53,6 +53,8 @@ class Hearing(Protocol):
     """Patches that an answer speaks for, `hop_samples` apart, once there are that many."""
     context_samples: int
     """The most sound that an answer depends on."""
+    recent: float
+    """The calibrated probability of music in the patches of the latest answer alone, without longer context."""
 
     def answer(self, samples: FloatArray) -> float:
         """Take in the next piece, and give the calibrated probability of music.
@@ -91,7 +93,8 @@ class StatisticsHearing:
     def answer(self, samples: FloatArray) -> float:
         """As `Hearing.answer`."""
         features = self._statistics.push(samples, self._front_end.feed(samples))
-        return float(self._model.probability(features[None, :])[0])
+        self.recent = float(self._model.probability(features[None, :])[0])
+        return self.recent
 
 
 class PatchStream:
@@ -127,7 +130,8 @@ class PatchHearing:
         """As `Hearing.answer`."""
         score, _ = self._stream.push(samples)
         self._scores.append(score)
-        return self._calibration.of(sum(self._scores) / len(self._scores))
+        self.recent = self._calibration.of(sum(self._scores) / len(self._scores))
+        return self.recent
 
 
 class SegmentHearing:
@@ -137,6 +141,7 @@ class SegmentHearing:
 
     def __init__(self, model: SegmentModel, front_end: FrontEnd) -> None:
         self._calibration = model.sidecar.calibration
+        self._calibration_of_patches = model.embedder.sidecar.calibration
         self._input = model.input
         self._segment = SegmentJudge(model, stride=STRIDE)
         self.recent_patches = model.input.recent_patches
@@ -151,6 +156,7 @@ class SegmentHearing:
         self._scores.append(score)
         self._quick.append(score)
         recent = sum(self._scores) / len(self._scores)
+        self.recent = self._calibration_of_patches.of(min(max(recent, 1 - SURE), SURE))
         joined = self._segment.push(embedding, seems_over=recent < _EVEN)
         if self._input.recent_weight:
             joined = joined_score(recent, joined, self._input.recent_weight)
@@ -177,7 +183,8 @@ class StatisticsSegmentHearing:
     def answer(self, samples: FloatArray) -> float:
         """As `Hearing.answer`."""
         embedding = self._statistics.push(samples, self._front_end.feed(samples))
-        return self._calibration.of(self._segment.push(embedding))
+        self.recent = self._calibration.of(self._segment.push(embedding))
+        return self.recent
 
 
 class SegmentJudge:
