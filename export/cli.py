@@ -15,6 +15,7 @@ _HELP = {
     "compare": "seven estimators on several embeddings, in one table",
     "report": "one HTML page: which model on which Raspberry Pi, and why",
     "onsets": "how late starts and stops of music are noticed, and false starts",
+    "boundaries": "how well recordings are cut where music begins and ends",
     "levels": "how well YAMNet hears at each level, with its front end and with ours",
 }
 

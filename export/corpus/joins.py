@@ -67,6 +67,38 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Pools:
+    """What pieces are drawn from."""
+
+    music: Sequence[Sequence[Material]]
+    """By package: every package has the same chance."""
+    others: Sequence[Sequence[Material]]
+    """Speech, ambience and effects, those that there are: every kind has the same chance."""
+
+    @classmethod
+    def of(cls, corpus: Corpus, split: Split) -> "Pools":
+        """All of a split.
+
+        Raises:
+            ExportError: it lacks music that is long enough, or anything else.
+        """
+        streams = corpus.select(split=split)
+        music = by_package(
+            each
+            for each in materials(stream for stream in streams if stream.label == "music")
+            if each.duration_s > MUSIC_S[1]
+        )
+        others = [stream for stream in streams if stream.label == "no_music"]
+        kinds = list(filter(None, (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect))))
+        if not music or not kinds:
+            lacking = "anything without music" if music else f"music of at least {MUSIC_S[1]:.0f} s"
+            raise ExportError(
+                f"the split {split!r} of {corpus.root} lacks {lacking} to join; build the corpus again"
+            )
+        return cls(music, kinds)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The joins of a split."""
 
@@ -87,24 +119,14 @@ def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
             near-silence wherever it is cut.
         CorpusError: a file of the corpus cannot be read.
     """
-    streams = corpus.select(split=split)
-    music = by_package(
-        each
-        for each in materials(stream for stream in streams if stream.label == "music")
-        if each.duration_s > MUSIC_S[1]
-    )
-    others = [stream for stream in streams if stream.label == "no_music"]
-    kinds = list(filter(None, (materials(others, wanted) for wanted in (is_speech, _is_ambience, _is_effect))))
-    if not music or not kinds:
-        lacking = "anything without music" if music else f"music of at least {MUSIC_S[1]:.0f} s"
-        raise ExportError(f"the split {split!r} of {corpus.root} lacks {lacking} to join; build the corpus again")
+    pools = Pools.of(corpus, split)
     joins: list[Join] = []
     skipped = 0
     for turn in range(count * _TRIES):
         if len(joins) == count:
             break
         generator = np.random.default_rng((seed, zlib.crc32(split.encode()), turn))
-        join = _draw(generator, music, kinds)
+        join = _draw(generator, pools)
         if lead_s(join.music.read()) > LONGEST_LEAD_S:
             skipped += 1
         else:
@@ -117,14 +139,12 @@ def plan(corpus: Corpus, split: Split, *, count: int, seed: int) -> Plan:
     return Plan(tuple(joins), skipped)
 
 
-def _draw(
-    generator: np.random.Generator, music: Sequence[Sequence[Material]], kinds: Sequence[Sequence[Material]]
-) -> Join:
+def _draw(generator: np.random.Generator, pools: Pools) -> Join:
     def other(low_s: float, high_s: float) -> Excerpt:
         samples = round(generator.uniform(low_s, high_s) * SAMPLE_RATE)
-        return draw(generator, kinds[int(generator.integers(len(kinds)))], samples)
+        return draw(generator, pools.others[int(generator.integers(len(pools.others)))], samples)
 
-    package = music[int(generator.integers(len(music)))]
+    package = pools.music[int(generator.integers(len(pools.music)))]
     long_s = generator.uniform(*MUSIC_S)
     piece = draw(generator, package, round(long_s * SAMPLE_RATE), left_s=long_s)
     return Join(before=other(*BEFORE_S), music=piece, after=other(AFTER_S, AFTER_S))

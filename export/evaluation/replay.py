@@ -52,12 +52,12 @@ class Replay:
             decision = Decision(rules(DecisionConfig(), model, self.mode))
             yield [
                 Told(event, seen.heard, by_end=seen.condition == "ended")
-                for seen in listen(_Played(pieces), Classifier(model), decision)
+                for seen in listen(Played(pieces), Classifier(model), decision)
                 for event in seen.step.events
             ]
 
 
-class _Played:
+class Played:
     """Samples in memory as a source."""
 
     name = "played"
