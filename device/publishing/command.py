@@ -30,7 +30,10 @@ class CommandError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Settings to change; None leaves one as it is. With none, the sender only asks how things stand."""
+    """Settings to change; None leaves one as it is. With none, the sender only asks how things stand.
+
+    A payload's null takes back what a command has set; such keys are in `reset`.
+    """
 
     paused: bool | None = None
     mode: Mode | None = None
@@ -38,6 +41,8 @@ class Command:
     """Of the whole device, whichever source was addressed: the name of an installed model."""
     log_level: LogLevel | None = None
     """Of the whole device."""
+    reset: frozenset[str] = frozenset()
+    """The settings that shall be as configured again."""
     transaction: str | None = None
     """Repeated in the response."""
 
@@ -57,6 +62,9 @@ def parse_command(payload: bytes) -> Command:
     for key in fields:
         if key not in _KEYS:
             raise CommandError(f"unknown key {_shown(key)}; known are {', '.join(_KEYS)}", transaction=transaction)
+    # Not a pause: a broken template says null, and must not open a microphone.
+    reset = frozenset(key for key in ("mode", "model", "log_level") if key in fields and fields[key] is None)
+    fields = {key: value for key, value in fields.items() if key not in reset}
     paused = fields.get("paused")
     if "paused" in fields and not isinstance(paused, bool):
         raise CommandError(f"paused must be true or false, not {_shown(paused)}", transaction=transaction)
@@ -75,13 +83,14 @@ def parse_command(payload: bytes) -> Command:
         mode=cast("Mode | None", fields.get("mode")),
         model=model,
         log_level=cast("LogLevel | None", fields.get("log_level")),
+        reset=reset,
         transaction=transaction,
     )
 
 
 def _fields(payload: bytes) -> dict[str, Any]:
     if len(payload) > LONGEST_PAYLOAD:
-        raise CommandError(f"the command has {len(payload)} bytes; at most {LONGEST_PAYLOAD} are read")
+        raise CommandError(f"the command is too long; at most {LONGEST_PAYLOAD} bytes are read")
     try:
         fields = json.loads(payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except CommandError:
