@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from device.configuration.tables import TOPIC_LEVEL, build, check, parse, within
+from device.configuration.tables import SHOWN_NAME, TOPIC_LEVEL, build, check, parse, within
 from device.errors import ConfigurationError
 
 DEFAULT_PATH = Path("/etc/oido/config.toml")
@@ -22,6 +22,7 @@ Mode = Literal["balanced", "precision", "recall"]
 Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 MqttProtocol = Literal["3.1.1", "5"]
+Language = Literal["en", "es"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,16 @@ class SourceConfig:
 
     name: str = field(default="microphone", metadata=TOPIC_LEVEL)
     """The `<source>` of every topic."""
+    label: str | None = field(default=None, metadata=SHOWN_NAME)
+    """What people call it: the name of its device in Home Assistant. None: node and name."""
+    suggested_area: str | None = field(default=None, metadata=SHOWN_NAME)
+    """The area that Home Assistant puts a new device into."""
     kind: SourceKind = "microphone"
     device: str | None = None
     """Microphone: part of its name, as `oido devices` prints it. None: the system's default."""
     path: str | None = None
     """File: what to play."""
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may hold a password
     """Stream: anything ffmpeg opens (http, rtsp, a file)."""
     sample_rate_hz: int = field(default=16_000, metadata=within(4_000, 384_000))
     """stdin: the rate of the signed 16-bit little-endian samples."""
@@ -162,6 +167,11 @@ class HomeAssistantConfig:
     birth_delay_s: float = field(default=5.0, metadata=within(0, 300))
     """After Home Assistant has started, everything is published again at a random moment within this time, so that
     many devices do not answer at once."""
+    language: Language = "en"
+    """Of the names that it shows."""
+    summary_interval_s: float = field(default=30.0, metadata=within(1, 3_600))
+    """Home Assistant is told score, level and music of today on every change of the state, and otherwise at this
+    interval: its recorder keeps each new value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Settings dataclasses out of TOML tables and text: every value is checked against its field.
 
-A field's type says what it may hold; its metadata, `within` or `TOPIC_LEVEL`, what else. An error names the
-key, the value and what is allowed.
+A field's type says what it may hold; its metadata, `within`, `TOPIC_LEVEL` or `SHOWN_NAME`, what else. An error
+names the key, the value and what is allowed.
 """
 
 import difflib
@@ -18,8 +18,14 @@ from device.errors import ConfigurationError
 TOPIC_LEVEL = {"topic": True}
 """Field metadata: text that can stand as one level of a topic."""
 
+SHOWN_NAME = {"shown": True}
+"""Field metadata: text that people read as a name."""
+
 _LONGEST_TEXT = 4_096
 """Characters; no path is longer."""
+
+_LONGEST_NAME = 100
+"""Characters."""
 
 _TOPIC_SAFE = "letters, digits, '-', '_' and '.', at most 64"
 
@@ -119,6 +125,11 @@ def check(value: Any, hint: Any, entry: Field[Any], label: str) -> Any:
         raise ConfigurationError(f"{label}: {_shown(value)} must lie between {low:g} and {high:g}")
     if entry.metadata.get("topic") and not _is_topic_safe(value):
         raise ConfigurationError(f"{label}: {_shown(value)} becomes part of a topic and may hold {_TOPIC_SAFE}")
+    if entry.metadata.get("shown") and not _is_name(value):
+        raise ConfigurationError(
+            f"{label}: {_shown(value)} is shown as a name and must be 1 to {_LONGEST_NAME} printable characters, "
+            "without a space at either end"
+        )
     return value
 
 
@@ -137,6 +148,11 @@ def _is_topic_safe(text: str) -> bool:
     """Whether the text can stand as one level of an MQTT topic and in Home Assistant's identifiers."""
     longest = 64
     return 0 < len(text) <= longest and all(c.isascii() and (c.isalnum() or c in "-_.") for c in text)
+
+
+def _is_name(text: str | None) -> bool:
+    """Whether people can read the text as a name; None is no name and may be left out."""
+    return text is None or (0 < len(text) <= _LONGEST_NAME and text.isprintable() and text == text.strip())
 
 
 def _suggest(key: str, known: Mapping[str, object]) -> str:
