@@ -1,18 +1,18 @@
 """device.sources.microphone and port_audio: the logic, against a fake sounddevice."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from fakes import FakeSoundDevice, FakeStream
-from waiting import DEADLINE_S
+from waiting import DEADLINE_S, eventually
 
 from device.errors import SourceError, SourceLost
 from device.sound import Block, FloatArray
 from device.sources.microphone import Microphone
-from device.sources.port_audio import PortAudio
+from device.sources.port_audio import InputDevice, PortAudio
 
 USB = "USB PnP Sound Device: Audio (hw:1,0)"
 
@@ -168,10 +168,65 @@ def test_the_list_is_not_renewed_under_an_open_microphone() -> None:
         audio.open("webcam", latency_s=0.4)
     assert library.initialisations == 1
     audio.close(opened, lost=False)
-    for _ in range(2):  # the first failure marks the list as out of date
-        with pytest.raises(SourceError):
-            audio.open("webcam", latency_s=0.4)
+    with pytest.raises(SourceError):
+        audio.open("webcam", latency_s=0.4)
     assert library.initialisations == 2
+
+
+def inputs_of(library: FakeSoundDevice) -> Callable[[], list[InputDevice]]:
+    """What a new list would have."""
+    return lambda: PortAudio(FakeSoundDevice(library.plugged)).input_devices()
+
+
+def test_a_device_that_appears_beside_an_open_one_is_found() -> None:
+    """The open one is let go for the moment of the renewal, is heard on, and its gap is counted."""
+    library = FakeSoundDevice(["Built-in"])
+    audio = PortAudio(library, look=inputs_of(library), look_every_s=0)
+    mic = Microphone("built-in", name="mic", stall_s=DEADLINE_S, audio=audio)
+    with listening(mic, library) as (blocks, stream):
+        with pytest.raises(SourceError, match="no microphone has 'usb'"):
+            audio.open("usb", latency_s=0.4)
+        assert (stream.closed, library.initialisations) == (False, 1)
+        library.plugged.append(USB)
+        usb = audio.open("usb", latency_s=0.4)
+        assert (usb.device.name, stream.closed, library.initialisations) == (USB, True, 2)
+        assert eventually(lambda: len(library.streams) == 3)
+        for again in library.streams[1:]:  # one of them is the microphone's
+            again.give(frames(0.1, value=0.5))
+        block = next(blocks)
+        assert (block.samples[0], block.start, block.overruns) == (0.5, 1_600, 1)
+        audio.close(usb, lost=False)
+
+
+def test_a_reader_that_does_not_let_go_puts_the_renewal_off() -> None:
+    """The missing microphone stays missing, and the open one stays open."""
+    library = FakeSoundDevice(["Built-in"])
+    audio = PortAudio(library, look=inputs_of(library), look_every_s=0)
+    opened = audio.open("built-in", latency_s=0.4)  # whoever reads it hangs
+    library.plugged.append(USB)
+    with pytest.raises(SourceError, match="no microphone has 'usb'"):
+        audio.open("usb", latency_s=0.4)
+    assert (library.streams[0].closed, library.initialisations, audio.renewing) == (False, 1, False)
+    audio.close(opened, lost=False)
+    assert audio.open("usb", latency_s=0.4).device.name == USB
+
+
+def test_a_missing_device_is_not_looked_for_all_the_time() -> None:
+    """Each look is a process."""
+    looks: list[str] = []
+    library = FakeSoundDevice(["Built-in"])
+
+    def look() -> list[InputDevice]:
+        looks.append("looked")
+        return []
+
+    audio = PortAudio(library, look=look)
+    opened = audio.open("built-in", latency_s=0.4)
+    for _ in range(5):
+        with pytest.raises(SourceError):
+            audio.open("usb", latency_s=0.4)
+    assert len(looks) == 1
+    audio.close(opened, lost=False)
 
 
 def test_the_default_device_is_taken_without_a_name() -> None:

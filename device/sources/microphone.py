@@ -8,6 +8,9 @@ joined, and a new PortAudio does not survive it. So one named thread asks how ma
 hands them over in a bounded queue, so that a slow consumer does not overrun the device's small buffer. When the
 queue is full, the newest are dropped and counted as an overrun: what is queued has no gaps.
 
+When another microphone has been plugged in, PortAudio's list of devices is renewed (`port_audio.py`). For that
+moment the thread closes the device and opens it again; what it did not hear counts as an overrun.
+
 The thread opens and closes the device, too: with a sound server that hangs, either may take a minute, and the loss
 must still be reported within `stall_s`.
 """
@@ -100,6 +103,7 @@ class Microphone:
 
     def _listen(self, capture: "_Capture") -> Iterator[Block]:
         conditioner: Conditioner | None = None
+        rate_hz = 0
         waiting_since = time.monotonic()
         while not self._closing.is_set():
             try:
@@ -115,31 +119,37 @@ class Microphone:
                     raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s") from None
                 continue
             if conditioner is None:
-                conditioner = Conditioner(piece.sample_rate_hz, block_s=BLOCK_S)
+                rate_hz = piece.sample_rate_hz
+                conditioner = Conditioner(rate_hz, block_s=BLOCK_S)
+            elif piece.sample_rate_hz != rate_hz:
+                raise SourceLost(f"{self._label} now has {piece.sample_rate_hz} samples a second, not {rate_hz}")
             yield from conditioner.feed(piece.frames, captured_at=piece.captured_at, overruns=piece.overruns)
             waiting_since = time.monotonic()  # after the yields: the consumer's time is not the device's
 
     def _read(self, capture: "_Capture") -> None:
         """Open the device, read it and close it; in the capture's thread."""
-        try:
-            audio = self._audio or port_audio()
-            # The device's buffer spans several naps; a sound server delivers by quarters of it.
-            opened = audio.open(self._device, latency_s=4 * BLOCK_S)
-        except SourceError as error:
-            capture.failure = error
-            return
-        try:
-            self._read_pieces(opened, capture)
-        except audio.error as error:
-            capture.failure = SourceLost(f"microphone {opened.device.name!r} went away: {error}")
-        finally:
-            audio.close(opened, lost=capture.stalled or capture.failure is not None)
+        gaps = 0
+        while capture.failure is None and not capture.stopping.is_set():
+            try:
+                audio = self._audio or port_audio()
+                # The device's buffer spans several naps; a sound server delivers by quarters of it.
+                opened = audio.open(self._device, latency_s=4 * BLOCK_S)
+            except SourceError as error:
+                capture.failure = error
+                return
+            try:
+                self._read_pieces(audio, opened, capture, overruns=gaps)
+            except audio.error as error:
+                capture.failure = SourceLost(f"microphone {opened.device.name!r} went away: {error}")
+            finally:
+                audio.close(opened, lost=capture.stalled or capture.failure is not None)
+            gaps = 1
 
-    def _read_pieces(self, opened: OpenInput, capture: "_Capture") -> None:
+    def _read_pieces(self, audio: PortAudio, opened: OpenInput, capture: "_Capture", *, overruns: int) -> None:
+        """Read until the capture is stopped, or PortAudio's list of devices is to be renewed."""
         stream, rate_hz = opened.stream, opened.device.sample_rate_hz
         block = max(1, round(BLOCK_S * rate_hz))
-        overruns = 0
-        while not capture.stopping.is_set():
+        while not capture.stopping.is_set() and not audio.renewing:
             available = stream.read_available
             if available < block:
                 capture.stopping.wait(max((block - available) / rate_hz, _SHORTEST_NAP_S))
