@@ -18,8 +18,8 @@ def event(payload: str) -> Message:
 
 
 def passing(payload: str) -> Message:
-    """Telemetry."""
-    return Message("telemetry", payload, qos=0, retain=False, coalesce=False)
+    """What no contract has any more, and the backlog still knows."""
+    return Message("passing", payload, qos=0, retain=False, coalesce=False)
 
 
 def sent(backlog: Backlog) -> list[Parcel]:
@@ -33,10 +33,23 @@ def payloads(parcels: list[Parcel]) -> list[str]:
 
 
 def begun(limit: int = 100, states_under_way: int = 16) -> Backlog:
-    """A backlog in a session."""
+    """A backlog in a session that has said `online`."""
     backlog = Backlog(Outbox(limit), states_under_way=states_under_way)
-    backlog.begin([])
+    begin(backlog)
     return backlog
+
+
+def begin(backlog: Backlog) -> list[str]:
+    """Begin a session; what is said up to `online`, each acknowledged at once."""
+    backlog.begin(ONLINE)
+    said: list[str] = []
+    while "online" not in said:
+        parcel = backlog.next()
+        assert parcel is not None
+        said.append(parcel.message.payload)
+        if parcel.message.qos:
+            backlog.acknowledge(parcel)
+    return said
 
 
 def test_nothing_goes_out_without_a_session() -> None:
@@ -51,8 +64,7 @@ def test_only_the_latest_state_of_a_topic_waits() -> None:
     backlog = Backlog(Outbox(5))
     for payload in "123":
         backlog.add(state("a", payload))
-    backlog.begin([ONLINE])
-    assert payloads(sent(backlog)) == ["online", "3"]
+    assert begin(backlog) == ["3", "online"]
 
 
 def test_every_session_begins_with_all_retained_states() -> None:
@@ -62,8 +74,7 @@ def test_every_session_begins_with_all_retained_states() -> None:
     for parcel in sent(backlog):
         backlog.acknowledge(parcel)
     backlog.end()
-    backlog.begin([ONLINE])
-    assert payloads(sent(backlog)) == ["online", "1"]
+    assert begin(backlog) == ["1", "online"]
 
 
 def test_states_are_said_again_in_the_order_they_were_said_last() -> None:
@@ -72,8 +83,66 @@ def test_states_are_said_again_in_the_order_they_were_said_last() -> None:
     for topic, payload in (("availability", "off"), ("state", "x"), ("availability", "on")):
         backlog.add(state(topic, payload))
     backlog.end()
-    backlog.begin([])
-    assert payloads(sent(backlog)) == ["x", "on"]
+    assert begin(backlog) == ["x", "on", "online"]
+
+
+def test_online_waits_until_every_state_is_acknowledged() -> None:
+    """Sent is not retained: until the broker has them all, old states of a killed process would count."""
+    backlog = Backlog(Outbox(5))
+    for topic in "ab":
+        backlog.add(state(topic, "1"))
+    backlog.add(event("e"))
+    backlog.begin(ONLINE)
+    first, second = sent(backlog)
+    backlog.acknowledge(first)
+    assert sent(backlog) == []
+    backlog.acknowledge(second)
+    assert payloads(sent(backlog)) == ["online", "e"]
+
+
+def test_states_that_change_without_end_do_not_hold_online_back() -> None:
+    """Once the first of a topic has arrived; the newer ones go before `online`, over the same line."""
+    backlog = Backlog(Outbox(5))
+    backlog.add(state("a", "1"))
+    backlog.begin(ONLINE)
+    (first,) = sent(backlog)
+    backlog.add(state("a", "2"))
+    assert payloads(sent(backlog)) == ["2"]
+    backlog.acknowledge(first)
+    backlog.add(state("a", "3"))
+    assert payloads(sent(backlog)) == ["3", "online"]
+
+
+def test_an_unacknowledged_online_is_the_last_word_of_the_next_session_too() -> None:
+    """It is not taken for a state that waits."""
+    backlog = Backlog(Outbox(5))
+    backlog.add(state("a", "1"))
+    backlog.begin(ONLINE)
+    (first,) = sent(backlog)
+    backlog.acknowledge(first)
+    assert payloads(sent(backlog)) == ["online"]
+    backlog.end()
+    assert begin(backlog) == ["1", "online"]
+
+
+def test_a_goodbye_takes_the_place_of_online() -> None:
+    """A device that is ended before its session has said everything never comes online."""
+    backlog = Backlog(Outbox(5))
+    backlog.add(state("a", "1"))
+    backlog.begin(ONLINE)
+    (first,) = sent(backlog)
+    backlog.add(state(ONLINE.topic, "offline"))
+    backlog.acknowledge(first)
+    assert payloads(sent(backlog)) == ["offline"]
+
+
+def test_a_passing_state_is_not_waited_for() -> None:
+    """QoS 0 is never acknowledged; it is said again in each session."""
+    backlog = Backlog(Outbox(5))
+    backlog.add(Message("telemetry", "{}", qos=0, retain=True, coalesce=True))
+    assert begin(backlog) == ["{}", "online"]
+    backlog.end()
+    assert begin(backlog) == ["{}", "online"]
 
 
 def test_one_event_is_under_way_at_a_time() -> None:
@@ -94,7 +163,7 @@ def test_an_unacknowledged_event_is_sent_again_in_the_next_session() -> None:
     backlog.add(event("2"))
     sent(backlog)
     backlog.end()
-    backlog.begin([])
+    begin(backlog)
     assert payloads(sent(backlog)) == ["1"]
 
 
@@ -123,7 +192,7 @@ def test_passing_messages_are_lost_without_a_session() -> None:
     """Old telemetry is worth nothing."""
     backlog = Backlog(Outbox(5))
     backlog.add(passing("old"))
-    backlog.begin([])
+    begin(backlog)
     assert sent(backlog) == []
 
 
@@ -171,7 +240,7 @@ def test_answers_go_in_order_and_again_after_a_break() -> None:
         backlog.add(answer(payload))
     assert payloads(sent(backlog)) == ["a"]
     backlog.end()
-    backlog.begin([])
+    begin(backlog)
     (first,) = sent(backlog)
     assert first.message.payload == "a"
     backlog.acknowledge(first)
@@ -186,7 +255,7 @@ def test_too_many_answers_drop_the_oldest() -> None:
     backlog = Backlog(Outbox(5), answers=2)
     for payload in "abc":
         backlog.add(answer(payload))
-    backlog.begin([])
+    begin(backlog)
     assert payloads(sent(backlog)) == ["b"]
     assert backlog.dropped_events == 0
 
@@ -203,7 +272,11 @@ def test_everything_retained_can_be_repeated_within_a_session() -> None:
         backlog.acknowledge(parcel)
     backlog.add(state("b", "2"))
     backlog.repeat()
-    assert [(parcel.message.topic, parcel.message.payload) for parcel in sent(backlog)] == [("a", "1"), ("b", "2")]
+    again = sent(backlog)
+    assert [(parcel.message.topic, parcel.message.payload) for parcel in again] == [("a", "1"), ("b", "2")]
+    for parcel in again:
+        backlog.acknowledge(parcel)
+    assert payloads(sent(backlog)) == ["online"]
 
 
 def test_an_empty_payload_is_said_once() -> None:
@@ -211,19 +284,36 @@ def test_an_empty_payload_is_said_once() -> None:
     backlog = begun()
     backlog.add(state("a", "1"))
     backlog.add(state("a", ""))
-    assert payloads(sent(backlog)) == [""]
-    backlog.repeat()
-    assert sent(backlog) == []
-    assert backlog.latest() == ()
+    (emptied,) = sent(backlog)
+    assert emptied.message.payload == ""
+    backlog.acknowledge(emptied)
+    assert not backlog.holds("a")
+    backlog.end()
+    assert begin(backlog) == ["online"]
 
 
 def test_a_refused_event_stays_first_until_it_is_released() -> None:
-    """States go on meanwhile; then it is sent again, before the others."""
+    """States go on meanwhile; then it is sent again, before the others of its topic."""
     backlog = begun()
     backlog.add(event("1"))
     backlog.add(event("2"))
     (refused,) = sent(backlog)
+    backlog.hold(refused)
     backlog.add(state("a", "x"))
     assert payloads(sent(backlog)) == ["x"]
-    backlog.release(refused)
+    backlog.release([refused.message.topic])
     assert payloads(sent(backlog)) == ["1"]
+
+
+def test_a_refused_event_holds_up_no_other_topic() -> None:
+    """And one that is set aside no other at all."""
+    backlog = begun()
+    backlog.add(Message("other", "1", qos=1, retain=False, coalesce=False))
+    backlog.add(event("2"))
+    (refused,) = sent(backlog)
+    backlog.hold(refused)
+    (other,) = sent(backlog)
+    assert other.message.payload == "2"
+    backlog.acknowledge(other)
+    backlog.set_aside(refused, "not authorized")
+    assert (backlog.refused_events, backlog.queued_events) == (1, 0)

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,18 @@ from device.configuration.settings import Config, DecisionConfig, ModelConfig, M
 from device.errors import SourceError
 from device.sound import FloatArray
 from device.sources.base import Source
+from device.storage.ledger import FileLedger
+from device.storage.state import LEDGER_FILE
 
 MICROPHONE = SourceConfig(name="room", kind="microphone")
 
 
 def check(
-    config: Config, *, sound: FloatArray | SourceError | None = None, refusal: str | None = None
+    config: Config,
+    *,
+    sound: FloatArray | SourceError | None = None,
+    refusal: str | None = None,
+    retained: Collection[str] = (),
 ) -> dict[str, Finding]:
     """All findings by what they are about; the microphone gives this sound, the broker this answer."""
 
@@ -30,7 +37,9 @@ def check(
             return FakeSource(name=section.name, failures=[sound])
         return FakeSource(blocks_of(noise(3.0) if sound is None else sound), name=section.name)
 
-    found = findings(config, open_source=open_source, try_broker=lambda _: refusal)
+    found = findings(
+        config, open_source=open_source, try_broker=lambda _: refusal, find_retained=lambda _: retained
+    )
     return {finding.what: finding for finding in found}
 
 
@@ -119,6 +128,20 @@ def test_the_broker(config: Config, refusal: str | None) -> None:
     finding = check(Config(node=config.node, source=(MICROPHONE,), mqtt=MqttConfig(host="den")), refusal=refusal)
     assert finding["broker"].ok is (refusal is None)
     assert finding["broker"].text == (refusal or "den:1883 takes and gives messages")
+
+
+def test_what_other_names_left_at_the_broker_is_named(config: Config) -> None:
+    """What the ledger knows is cleared by itself; nobody but a person clears the rest."""
+    config = replace(config, mqtt=MqttConfig(host="den"))
+    mine = "oido/oido/room/state"
+    assert check(config, retained=[mine])["retained topics"].text == "only those of this configuration"
+    stray = check(config, retained=[mine, "oido/oido/old/music"])["retained topics"]
+    assert not stray.ok
+    assert stray.text == "left behind: oido/oido/old/music; `oido check --forget` clears them"
+    FileLedger(Path(config.node.state_dir or "") / LEDGER_FILE).note(["oido/oido/old/music"])
+    known = check(config, retained=[mine, "oido/oido/old/music"])["retained topics"]
+    assert known.ok
+    assert known.text == "left behind, and cleared when oido starts again: oido/oido/old/music"
 
 
 def test_one_line_that_fails_is_exit_code_1() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from fakes import FakeSource, blocks_of
 from hearing_fakes import RecordingPublisher, fake_model, given, noise
 from network_fakes import fake_embedder, fake_segment_model
+from supervised import Hang, HangingSource
 from waiting import DEADLINE_S
 
 from device.configuration.settings import (
@@ -30,6 +32,7 @@ from device.hearing.models.loading import Model
 from device.hearing.rules import rules
 from device.sources.backoff import Backoff
 from device.sources.base import Source
+from device.storage.commanded import Commanded
 
 SOUND = blocks_of(noise(4.0))
 
@@ -72,6 +75,7 @@ def listening(
     model: Model | None = None,
     origin: float | None = 0.0,
     change_model: Callable[[str], Model] | None = None,
+    commanded: Commanded | None = None,
 ) -> Iterator[tuple[Listener, RecordingPublisher]]:
     """A listener at work, stopped at the end."""
     publisher = RecordingPublisher()
@@ -84,6 +88,7 @@ def listening(
         origin=origin,
         backoff=Backoff(first_s=0.001, longest_s=0.001),
         change_model=change_model,
+        commanded=commanded,
     )
     listener.start()
     try:
@@ -262,6 +267,7 @@ def test_a_mode_takes_effect() -> None:
             "transaction": "m",
             "ok": True,
             "error": None,
+            "warning": None,
             "paused": False,
             "mode": "precision",
             "model": "fake",
@@ -320,6 +326,7 @@ def test_a_bad_model_changes_nothing() -> None:
             "transaction": "m",
             "ok": False,
             "error": "no model is named 'yamnet'; installed: fake",
+            "warning": None,
             "paused": False,
             "mode": "balanced",
             "model": "fake",
@@ -358,6 +365,73 @@ def test_a_mode_shows_at_once() -> None:
         listener.command(b'{"mode": "recall"}')
         assert publisher.wait_for("state", '"mode":"recall"')
         assert '"paused":true' in publisher.payloads("state")[-1]
+
+
+def test_a_flood_of_commands_is_dropped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that find room are obeyed, none of them holds more than can be refused, and sound goes on."""
+    hang = Hang()
+    with listening(lambda: HangingSource(SOUND[:20], hang, SOUND)) as (listener, publisher):
+        assert hang.reached.wait(DEADLINE_S)
+        for number in range(1_000):
+            listener.command(b'{"mode": "recall", "transaction": "%d"}' % number + b" " * 1_000_000)
+        hang.release()
+        assert publisher.wait_for("response", "too long")
+        assert publisher.wait_for("music", "ON")
+    assert [record.levelname for record in caplog.records if "dropped" in record.message] == ["WARNING"]
+    assert 0 < len(publisher.payloads("response")) < 100
+
+
+def test_commands_without_end_do_not_keep_it_from_hearing() -> None:
+    """While they keep coming, sound is heard between them."""
+    done = threading.Event()
+    with listening(EndlessSource) as (listener, publisher):
+
+        def flood() -> None:
+            while not done.is_set():
+                listener.command(b'{"mode": "recall"}')
+
+        sender = threading.Thread(target=flood)
+        sender.start()
+        try:
+            assert publisher.wait_for("response", "recall", times=100)
+            assert publisher.wait_for("telemetry", "level", times=10)
+        finally:
+            done.set()
+            sender.join()
+
+
+def test_what_a_command_set_holds_for_the_next_listener(tmp_path: Path) -> None:
+    """A pause is stored before it is confirmed; the next process does not even open the source."""
+    store = tmp_path / "made" / "commanded.json"
+    with listening(EndlessSource, commanded=Commanded(store)) as (listener, publisher):
+        listener.command(b'{"paused": true, "mode": "recall", "transaction": "p"}')
+        assert response(publisher, "p")["warning"] is None
+        kept = store.read_text()
+    store.write_text(kept)
+    opened = ListedSources(EndlessSource())
+    with listening(opened, commanded=Commanded(store)) as (listener, publisher):
+        assert publisher.wait_for("state", '"paused":true')
+        listener.command(b'{"transaction": "q"}')
+        answer = response(publisher, "q")
+        assert (answer["paused"], answer["mode"], opened.opened) == (True, "recall", 0)
+        listener.command(b'{"paused": false, "mode": null, "transaction": "r"}')
+        assert response(publisher, "r")["mode"] == "balanced"
+        assert publisher.wait_for("music", "ON")
+    assert not Commanded(store).paused("mic")
+
+
+def test_what_cannot_be_stored_is_obeyed_and_said(tmp_path: Path) -> None:
+    """The microphone is closed all the same; the answer warns that this will not outlive the process."""
+    (tmp_path / "file").touch()
+    with listening(EndlessSource, commanded=Commanded(tmp_path / "file" / "commanded.json")) as (
+        listener,
+        publisher,
+    ):
+        listener.command(b'{"paused": true, "transaction": "p"}')
+        answer = response(publisher, "p")
+        assert (answer["ok"], answer["error"], answer["paused"]) == (True, None, True)
+        assert "only until oido ends" in answer["warning"]
+        assert publisher.wait_for("state", '"paused":true')
 
 
 def test_the_end_of_a_pause_shows_at_once() -> None:

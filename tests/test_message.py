@@ -184,13 +184,13 @@ def test_an_event_that_contradicts_itself_is_refused(wrong: EventReport) -> None
         event_message(TOPICS.event("mic"), wrong)
 
 
-def test_telemetry_is_passing() -> None:
+def test_telemetry_is_retained_and_not_acknowledged() -> None:
     """QoS 0, rounded, null for what the device cannot tell."""
     message = telemetry_message(TOPICS, "mic", TELEMETRY)
-    assert (message.topic, message.qos, message.retain) == ("oido/attic/mic/telemetry", 0, False)
+    assert (message.topic, message.qos, message.retain) == ("oido/attic/mic/telemetry", 0, True)
     assert message.payload == (
         '{"level_dbfs":-40.0,"clipping":0.000123,"inference_p50_ms":0.123,"inference_p95_ms":1.5,"overruns":2,'
-        '"rss_mb":66.7,"cpu_temperature_c":null,"uptime_s":3600.0,"queued_events":1,"dropped_events":0}'
+        '"rss_mb":66.7,"cpu_temperature_c":null,"uptime_s":3600.0,"queued_events":1,"dropped_events":0,"refused_events":0}'
     )
 
 

@@ -1,6 +1,7 @@
 """device.publishing.reporter: observations become messages, in order, dated by samples."""
 
 import json
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ from device.hearing.decision import Event, Music, Score, Step
 from device.hearing.health import Health
 from device.pipeline import Condition, Observation
 from device.publishing.message import Message, Topics, event_id
+from device.publishing.music_today import MusicToday
 from device.publishing.reporter import Reporter
 from device.sound import SAMPLE_RATE
 
 ORIGIN = 1_000.0
 
 
-def reporter(*, interval_s: float = 5.0) -> Reporter:
+def reporter(*, interval_s: float = 5.0, summary_interval_s: float | None = None) -> Reporter:
     """Of source `mic` on node `attic`."""
     return Reporter(
         topics=Topics("oido", "attic"),
@@ -24,6 +26,8 @@ def reporter(*, interval_s: float = 5.0) -> Reporter:
         mode="balanced",
         state_interval_s=interval_s,
         origin=ORIGIN,
+        summary_interval_s=summary_interval_s,
+        today=MusicToday(zone=UTC),
     )
 
 
@@ -186,3 +190,52 @@ def test_the_mode_is_the_one_in_force() -> None:
     each = reporter()
     each.mode = "recall"
     assert payload(each.observed(observation(1.0)), "state")["mode"] == "recall"
+
+
+# What Home Assistant is told.
+
+
+def test_a_change_is_summarised_at_once_and_the_rest_at_longer_intervals() -> None:
+    """The recorder keeps every value; the state goes on at its own interval."""
+    told = reporter(interval_s=5.0, summary_interval_s=30.0)
+    heard = [leaves(told.observed(observation(float(second)))) for second in range(1, 63)]
+    assert heard[0] == ["music", "state", "summary", "availability"]
+    rest = [leaf for messages in heard[1:] for leaf in messages]
+    assert (rest.count("state"), rest.count("summary")) == (12, 2)
+
+
+def test_nothing_is_summarised_where_nobody_is_told() -> None:
+    """Without Home Assistant."""
+    told = reporter()
+    said = [*told.observed(observation(1.0)), *told.restated(), *told.silent("paused")]
+    assert "summary" not in leaves(said)
+
+
+def test_a_summary_says_the_state_and_the_minutes_of_today() -> None:
+    """All fields of the state, and whole minutes; music that still plays counts."""
+    told = reporter(interval_s=60.0, summary_interval_s=60.0)
+    told.observed(observation(1.0))
+    told.observed(observation(3.0, Music.ON, since_s=2.0, events=(started(2.0),)))
+    messages = told.observed(observation(190.0, Music.ON, since_s=2.0))
+    assert payload(messages, "summary") == payload(messages, "state") | {"music_today_min": 3}
+
+
+def test_a_new_mode_is_summarised_at_once() -> None:
+    """Home Assistant's select follows the command."""
+    told = reporter(summary_interval_s=30.0)
+    told.observed(observation(1.0))
+    told.mode = "recall"
+    assert payload(told.restated(), "summary")["mode"] == "recall"
+
+
+def test_midnight_passes_also_while_nothing_is_heard() -> None:
+    """A paused source has 0 minutes on the new day, and keeps that when its mode is changed."""
+    told = reporter(summary_interval_s=30.0)
+    told.observed(observation(61.0, Music.ON, events=(started(0.0),)))
+    told.silent("paused", Step((stopped(0.0, 61.0),)))
+    assert not told.day_over(ORIGIN + 3_600)
+    midnight = 86_400.0
+    assert told.day_over(midnight)
+    assert payload(told.summarised(midnight), "summary")["music_today_min"] == 0
+    assert payload(told.restated(), "summary")["music_today_min"] == 0
+    assert not told.day_over(midnight)

@@ -19,15 +19,28 @@ from device.publishing.message import (
     event_id,
     event_message,
     info_message,
+    process_message,
     response_message,
     state_messages,
     status_message,
     telemetry_message,
 )
-from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
+from device.publishing.payloads import DeviceInfo, EventReport, ProcessReport, Response, StateReport, Telemetry
 
 TOPICS = Topics("oido", "attic")
-NAMES = ("status", "info", "availability", "music", "state", "event", "telemetry", "set", "response")
+NAMES = (
+    "status",
+    "info",
+    "process",
+    "availability",
+    "music",
+    "state",
+    "summary",
+    "event",
+    "telemetry",
+    "set",
+    "response",
+)
 PLAIN = ("status", "availability", "music")
 
 STATE = StateReport(
@@ -66,6 +79,7 @@ TELEMETRY = Telemetry(
     queued_events=0,
     dropped_events=0,
 )
+PROCESS = ProcessReport(rss_mb=60.0, cpu_temperature_c=50.0, uptime_s=1.0, queued_events=0, dropped_events=0)
 RESPONSE = Response(
     transaction="t", ok=True, error=None, paused=False, mode="recall", model="logistic", log_level="info"
 )
@@ -107,9 +121,15 @@ def made() -> list[Message]:
         status_message(TOPICS, online=True),
         status_message(TOPICS, online=False),
         info_message(TOPICS, INFO),
+        process_message(TOPICS, PROCESS),
+        process_message(TOPICS, replace(PROCESS, cpu_temperature_c=None)),
         availability_message(TOPICS, "mic", online=True),
         availability_message(TOPICS, "mic", online=False),
-        *(message for report in (STATE, deaf, paused, quiet) for message in state_messages(TOPICS, "m", report)),
+        *(
+            message
+            for report in (STATE, deaf, paused, quiet)
+            for message in state_messages(TOPICS, "m", report, 3)
+        ),
         event_message(TOPICS.event("mic"), STARTED),
         event_message(TOPICS.event("m"), replace(STARTED, event_type="music_stopped", ended=2.0, duration_s=2.0)),
         telemetry_message(TOPICS, "mic", TELEMETRY),

@@ -1,6 +1,5 @@
 """What `oido check` asks of the machine itself: is its clock right, and is there room on its disk?"""
 
-import ctypes
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,13 +14,6 @@ EARLIEST_YEAR, LATEST_YEAR = 2025, 2100
 
 ENOUGH_BYTES = 100 * 2**20
 """Free disk space. Ten thousand waiting events take about 5 MB; the rest is for whatever else writes there."""
-
-_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
-_SYSTEMD = Path("/run/systemd/system")
-_TIMEX_BYTES = 512
-"""More than `struct timex` has on any architecture; all zero, it asks and sets nothing."""
-_TIME_ERROR = 5
-"""adjtimex(2): the clock is not synchronised. `timedatectl` shows the same."""
 
 
 def judge_clock(now: float, *, synchronised: bool | None) -> tuple[bool, str]:
@@ -41,20 +33,6 @@ def judge_clock(now: float, *, synchronised: bool | None) -> tuple[bool, str]:
     if synchronised is False:
         return False, f"{shown}, which no time server keeps: events are dated by it; sudo timedatectl set-ntp true"
     return True, shown if synchronised else f"{shown} (whether a time server keeps it cannot be told here)"
-
-
-def is_synchronised() -> bool | None:
-    """Whether the clock is synchronised with a time server; None where that cannot be told, as in a container."""
-    if _SYNCHRONISED.exists():
-        return True
-    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
-    if adjtimex is None:
-        return None
-    state = int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
-    if 0 <= state < _TIME_ERROR:
-        return True
-    # Without systemd, in a container, the host may synchronise the clock and this kernel not know it.
-    return False if state == _TIME_ERROR and _SYSTEMD.exists() else None
 
 
 def judge_disk(directory: Path, free_bytes: int) -> tuple[bool, str]:

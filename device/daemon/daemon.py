@@ -27,14 +27,19 @@ from device.monitoring.host import cpu_temperature_c, hardware, resident_mb
 from device.monitoring.metrics import Figures, render
 from device.publishing.discovery import birth_topic, discoveries
 from device.publishing.ledger import Ledger, retained_topics
-from device.publishing.message import Topics, clearing_message, info_message, node_telemetry_message
-from device.publishing.payloads import DeviceInfo, NodeTelemetry
+from device.publishing.message import Topics, clearing_message, info_message, process_message
+from device.publishing.payloads import DeviceInfo, ProcessReport
 from device.publishing.publisher import Publisher
 from device.publishing.stdout import StdoutPublisher
 from device.sources.base import Source
-from device.storage.state import State
+from device.storage.commanded import FILE as COMMANDED_FILE
+from device.storage.commanded import Commanded
+from device.storage.state import State, state_directory
 
 _log = logging.getLogger(__name__)
+
+_LOOK_S = 5.0
+"""How often it looks whether the clock was set, and whether refused events are to be sent again."""
 
 POLL_S = 0.2
 """How often listeners and publisher are checked."""
@@ -97,13 +102,15 @@ class _Daemon:
         self._notifier = notifier
         self._listeners = Listeners()
         self._started = time.time()
-        self._began = self._telemetry_due = time.monotonic()
+        self._began = self._telemetry_due = self._look_due = time.monotonic()
         self._trouble = ""
         """Why the latest reload was refused."""
         self._changing = threading.Lock()  # held while the configuration or the model changes
-        self._model = configured_model(config.model)
         # A replay keeps no state: the state directory belongs to the live daemon.
-        self._state = State(config) if given is None and origin is None else None
+        live = given is None and origin is None
+        self._commanded = Commanded(state_directory(config) / COMMANDED_FILE if live else None)
+        self._model = self._chosen_model(config)
+        self._state = State(config) if live else None
         self._ledger = Ledger() if self._state is None else self._state.ledger
         self._publisher = self._make_publisher(config)
         self._metrics = ExitStack()
@@ -119,6 +126,7 @@ class _Daemon:
 
     def run(self, asked: Signals, *, drain_s: float, reread: ReadConfig | None) -> int:
         """Start everything, supervise it, and end it in order; the exit code."""
+        self._set_log_level()
         self._introduce()
         # Before the publisher: a session begins with states that are true, which are the listeners' first words.
         self._listeners.start([self._listener(source) for source in self._config.source])
@@ -164,6 +172,9 @@ class _Daemon:
         ]
         self._notifier.status("; ".join(filter(None, words)))
         self._settling.look()
+        if self._state is not None and time.monotonic() >= self._look_due:
+            self._look_due = time.monotonic() + _LOOK_S
+            self._state.look()
         if time.monotonic() >= self._telemetry_due:
             self._tell()
 
@@ -190,12 +201,13 @@ class _Daemon:
         change = changes(self._config, config)
         if self._state is not None:
             self._state.must_fit(config)
-        model = configured_model(config.model) if change.model else self._model
+        model = self._chosen_model(config) if change.model else self._model
         publisher = self._make_publisher(config) if change.publisher else None
         gone = {source.name for source in self._config.source} - {source.name for source in config.source}
         self._listeners.stop(change.stop)
         self._listeners.forget(gone)
         self._config, self._model = config, model
+        self._set_log_level()
         if publisher is not None:
             self._publisher.close()
             self._publisher = publisher
@@ -258,18 +270,43 @@ class _Daemon:
         now = time.monotonic()
         self._telemetry_due = now + self._config.mqtt.telemetry_interval_s
         if self._config.mqtt.host:
-            telemetry = NodeTelemetry(
+            report = ProcessReport(
                 rss_mb=resident_mb(),
                 cpu_temperature_c=cpu_temperature_c(),
                 uptime_s=now - self._began,
                 queued_events=self._publisher.queued_events,
                 dropped_events=self._publisher.dropped_events,
+                refused_events=self._publisher.refused_events,
             )
-            self._publisher.publish(node_telemetry_message(Topics.of(self._config), telemetry))
+            self._publisher.publish(process_message(Topics.of(self._config), report))
 
     def _on_command(self, source: str, payload: bytes) -> None:
         if not self._listeners.command(source, payload):
             _log.warning("ignored a command for %r: there is no such source here", source)
+
+    def _chosen_model(self, config: Config) -> Model:
+        """The model that a command has chosen, else the configured one.
+
+        Raises:
+            OidoError: the configured one cannot be used.
+        """
+        name = self._commanded.model(configured=config.model.name)
+        if name != config.model.name:
+            try:
+                model = installed_model(name, config.model)
+                try_model(model)
+            except ModelError as error:
+                _log.warning("the model %s, set by command, cannot be used: %s", name, error)
+            else:
+                return model
+        return configured_model(config.model)
+
+    def _set_log_level(self) -> None:
+        """Log as much as a command has said; without one, whoever read the configuration has set the level."""
+        configured = self._config.log.level
+        level = self._commanded.log_level(configured=configured)
+        if level != configured:
+            logging.getLogger().setLevel(level.upper())
 
     def _change_model(self, name: str) -> Model:
         """Change the model of every source; called in the thread of the listener that has the command.
@@ -301,7 +338,7 @@ class _Daemon:
             publisher=self._publisher,
             origin=self._origin,
             counts=self._listeners.counts(source),
-            paused=self._listeners.paused(source),
+            commanded=self._commanded,
             change_model=self._change_model,
             journal=None if self._state is None else self._state.journal,
             today=None if self._state is None else self._state.music_today(source.name, now=time.time()),
@@ -333,6 +370,7 @@ class _Daemon:
                 resident_bytes=resident_mb() * 2**20,
                 queued_events=self._publisher.queued_events,
                 dropped_events=self._publisher.dropped_events,
+                refused_events=self._publisher.refused_events,
                 sources=self._listeners.figures(),
             )
         )

@@ -5,24 +5,30 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from device.configuration.settings import Config, LogLevel, SourceConfig
 from device.daemon import liveness
-from device.errors import ModelError, OidoError, SourceError
+from device.errors import ModelError, OidoError, SourceError, SourceLost
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music, Rules, Step
 from device.hearing.models.loading import Model
 from device.hearing.rules import rules
 from device.monitoring.vitals import Counts, Vitals
 from device.pipeline import Observation, listen
-from device.publishing.command import Command, CommandError, parse_command
+from device.publishing.command import LONGEST_PAYLOAD, Command, CommandError, parse_command
+from device.publishing.discovery import discovered_sources
 from device.publishing.message import Message, Topics, response_message, telemetry_message
-from device.publishing.payloads import Response
+from device.publishing.music_today import MusicToday
+from device.publishing.payloads import Response, Telemetry
 from device.publishing.publisher import Publisher
 from device.publishing.reporter import Reporter
 from device.sound import SAMPLE_RATE
 from device.sources.backoff import Backoff
 from device.sources.base import Source
+from device.storage.commanded import Commanded
 from device.storage.journal import Journal
 
 _log = logging.getLogger(__name__)
@@ -30,6 +36,12 @@ _log = logging.getLogger(__name__)
 SETTLED_S = 5.0
 """After a source was heard for so long, the next wait is the shortest again. A stream that always breaks off at
 once is opened less and less often."""
+
+_MOST_COMMANDS = 64
+"""Commands that may wait; a person sends one at a time."""
+
+_OBEYING_S = 0.2
+"""How long commands are carried out before sound is heard again. One that has begun is finished."""
 
 _SPEAKING_S = 0.3
 """How long the daemon waits for a listener that is publishing. One that hangs there starves the watchdog."""
@@ -52,8 +64,9 @@ class Listener:
         origin: float | None = None,
         backoff: Backoff | None = None,
         counts: Counts | None = None,
-        paused: bool = False,
+        commanded: Commanded | None = None,
         journal: Journal | None = None,
+        today: MusicToday | None = None,
         change_model: Callable[[str], Model] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `start`.
@@ -67,8 +80,9 @@ class Listener:
             origin: when sample zero was, seconds since the epoch; None: now, each time the source is opened.
             backoff: how long to wait before a lost source is opened again.
             counts: go on from here; None: from zero.
-            paused: begin with the source closed, until a command resumes.
+            commanded: what commands have set, for this and later processes; None: nothing yet, only for this one.
             journal: keeps what must outlive the process; None: nothing is kept.
+            today: counts the music of today; None: from zero.
             change_model: replaces the model of the whole device by the installed one of that name, or raises
                 ModelError; called in this listener's thread. None: commands cannot change the model.
         """
@@ -83,7 +97,8 @@ class Listener:
         self._stall_s = source.stall_s
         self._open_source = open_source
         self._model = model
-        self._decision_config = config.decision
+        self._config = config
+        self._commanded = commanded or Commanded()
         self._topics = Topics.of(config)
         self._publisher = publisher
         self._journal = journal or Journal()
@@ -91,13 +106,16 @@ class Listener:
         self._vitals = Vitals(self.counts, telemetry_interval_s=config.mqtt.telemetry_interval_s)
         self._origin = origin
         self._backoff = backoff or Backoff(longest_s=source.retry_limit_s)
+        discovered = source in discovered_sources(config)
         self._reporter = Reporter(
             topics=self._topics,
             source=source.name,
             model=model.sidecar.name,
-            mode=config.model.mode,
+            mode=self._commanded.mode(source.name, configured=config.model.mode),
             state_interval_s=config.mqtt.state_interval_s,
             origin=time.time() if origin is None else origin,
+            summary_interval_s=config.homeassistant.summary_interval_s if discovered else None,
+            today=today,
         )
         self._speaking = threading.Lock()  # guards the reporter and the order of its messages
         self._abandoned = False
@@ -107,10 +125,12 @@ class Listener:
         """Why nothing is heard, as it was last logged."""
         self._classifier: Classifier | None = None
         self._change_model = change_model
+        self._flooded = False
+        """Whether commands were dropped since there was last none left to obey."""
         self._commands: queue.SimpleQueue[bytes | Model | None] = queue.SimpleQueue()
         """`set` payloads, models to go on with, and None, which only wakes the thread."""
         self._stopping = threading.Event()
-        self.paused = paused
+        self.paused = self._commanded.paused(source.name)
         """Whether it does not listen, by command."""
         self._let_go = False
         """Whether the source was closed for a pause. The pause may be over before the source has ended."""
@@ -119,12 +139,28 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name=f"listen {source.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen. Once only."""
+        """Begin to listen. Once only. It has published that nothing is heard yet when this returns."""
+        self._say_silent("paused" if self.paused else "starting")
+        if self.paused:
+            _log.warning(
+                '%s: paused by command: it is not listened to until a command says {"paused": false}', self.name
+            )
+        if self._live:
+            self._tell(self._vitals.starting(self._publisher))
         self._thread.start()
 
     def command(self, payload: bytes) -> None:
-        """Take a `set` payload, from any thread. It is obeyed and answered within a second."""
-        self._commands.put(payload)
+        """Take a `set` payload, from any thread. It is obeyed and answered within a second.
+
+        Of a flood of them, those that find too many waiting are dropped, with one warning.
+        """
+        if self._commands.qsize() >= _MOST_COMMANDS:
+            if not self._flooded:
+                _log.warning("%s: more than %d commands wait; others are dropped", self.name, _MOST_COMMANDS)
+            self._flooded = True
+            return
+        # Of a payload that is too long, only so much is kept that it can be refused.
+        self._commands.put(payload[: LONGEST_PAYLOAD + 1])
 
     def adopt(self, model: Model) -> None:
         """Go on with another model, from the next answer on; from any thread."""
@@ -167,6 +203,8 @@ class Listener:
         Args:
             now: time.monotonic().
         """
+        if self._reporter.day_over(time.time()):
+            self._say(lambda: self._reporter.summarised(time.time()), timeout_s=_SPEAKING_S)
         late = self._live and self.liveness.doing == "hearing" and self.liveness.overdue(now)
         if not late or self.said == (Music.UNKNOWN, "no audio"):
             return
@@ -206,7 +244,6 @@ class Listener:
     def _run(self) -> None:
         """The thread."""
         try:
-            self._say_silent("paused" if self.paused else "starting")
             while not self._stopping.is_set():
                 if self.paused:
                     self.liveness = liveness.paused(time.monotonic())
@@ -243,6 +280,7 @@ class Listener:
                 origin=origin,
             )
             for observation in observations:
+                self._must_be_in_time()
                 self._observed(observation)
                 self._note(decision)
                 self._obey(wait_s=0)
@@ -265,6 +303,15 @@ class Listener:
             return False
         return self._lost(SourceError(f"{self.name}: the source has ended"), decision)
 
+    def _must_be_in_time(self) -> None:
+        """Begin anew when this thread or the whole process stood still: what was heard before says nothing now.
+
+        Raises:
+            SourceLost: it did.
+        """
+        if self._endless and self.liveness.doing == "hearing" and self.liveness.overdue(time.monotonic()):
+            raise SourceLost(f"{self.name}: it was not listened to for a while")
+
     def _lost(self, error: SourceError, decision: Decision) -> bool:
         """Publish that nothing is heard, and wait before the next attempt. False if there is none."""
         self._close(decision)
@@ -279,9 +326,9 @@ class Listener:
         if str(error) != self._excuse:
             self._excuse = str(error)
             _log.warning("%s; trying again in %.1f s, and so on until it is back", error, wait_s)
-        self.liveness = liveness.waiting(time.monotonic(), wait_s=wait_s)
         deadline = time.monotonic() + wait_s
         while (left_s := deadline - time.monotonic()) > 0 and not self._stopping.is_set() and not self.paused:
+            self.liveness = liveness.waiting(time.monotonic(), wait_s=left_s)  # again, as a command changes it
             self._obey(wait_s=left_s)
         return True
 
@@ -301,6 +348,10 @@ class Listener:
         self._say(lambda: self._reporter.observed(observation))
         telemetry = self._vitals.telemetry(observation, self._publisher)
         if telemetry is not None:
+            self._tell(telemetry)
+
+    def _tell(self, telemetry: Telemetry) -> None:
+        if not self._abandoned:
             self._publisher.publish(telemetry_message(self._topics, self.name, telemetry))
 
     def _note(self, decision: Decision) -> None:
@@ -314,11 +365,13 @@ class Listener:
         self._say(lambda: self._reporter.silent(reason, step))
 
     def _obey(self, *, wait_s: float) -> None:
-        """Carry out all commands that wait; wait at most so long for the first."""
-        while True:
+        """Carry out the commands that wait, but not so many that sound is lost; wait so long for the first."""
+        until = time.monotonic() + wait_s + _OBEYING_S
+        while wait_s > 0 or time.monotonic() < until:
             try:
                 command = self._commands.get(wait_s > 0, wait_s)
             except queue.Empty:
+                self._flooded = False
                 return
             if command is None:
                 return
@@ -335,13 +388,40 @@ class Listener:
             _log.warning("ignored a command for %s: %s", self.name, error)
             self._respond(error.transaction, str(error))
             return
+        command = self._with_configured(command)
         try:
             self._apply(command)
         except ModelError as error:
             _log.warning("%s: the model stays as it is: %s", self.name, error)
             self._respond(command.transaction, str(error))
             return
-        self._respond(command.transaction, None)
+        warning = self._keep(command)
+        if warning is not None:
+            _log.warning("%s: %s", self.name, warning)
+        self._respond(command.transaction, None, warning)
+
+    def _with_configured(self, command: Command) -> Command:
+        """The command with what it takes back set to what the configuration says."""
+        configured: dict[str, Any] = {
+            "mode": self._config.model.mode,
+            "model": self._config.model.name,
+            "log_level": self._config.log.level,
+        }
+        return replace(command, **{key: configured[key] for key in command.reset})
+
+    def _keep(self, command: Command) -> str | None:
+        """Store what the command has set; why that is not possible, in a sentence, or None."""
+        self.liveness = liveness.opening(time.monotonic())  # a disk may take seconds
+        keep = partial(self._commanded.set, self.name)
+        if command.paused is not None:
+            keep("paused", command.paused, configured=False)
+        if command.mode is not None:
+            keep("mode", command.mode, configured=self._config.model.mode)
+        if command.model is not None:
+            keep("model", command.model, configured=self._config.model.name)
+        if command.log_level is not None:
+            keep("log_level", command.log_level, configured=self._config.log.level)
+        return self._commanded.save()
 
     def _apply(self, command: Command) -> None:
         """Change what the command says.
@@ -392,13 +472,14 @@ class Listener:
 
     @property
     def _rules(self) -> Rules:
-        return rules(self._decision_config, self._model, self._reporter.mode)
+        return rules(self._config.decision, self._model, self._reporter.mode)
 
-    def _respond(self, transaction: str | None, error: str | None) -> None:
+    def _respond(self, transaction: str | None, error: str | None, warning: str | None = None) -> None:
         response = Response(
             transaction=transaction,
             ok=error is None,
             error=error,
+            warning=warning,
             paused=self.paused,
             mode=self._reporter.mode,
             model=self._model.sidecar.name,

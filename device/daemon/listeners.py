@@ -48,11 +48,6 @@ class Listeners:
         for name in names:
             del self._listeners[name], self._counts[name]
 
-    def paused(self, source: SourceConfig) -> bool:
-        """Whether a command has paused the source: it stays paused over a reload."""
-        listener = self._listeners.get(source.name)
-        return listener is not None and listener.paused
-
     def command(self, source: str, payload: bytes) -> bool:
         """Pass a `set` payload to its source; False if there is none of that name."""
         listener = self._listeners.get(source)

@@ -44,6 +44,7 @@ class Figures:
     resident_bytes: float
     queued_events: int
     dropped_events: int
+    refused_events: int = 0
     sources: Sequence[SourceFigures]
 
 
@@ -61,6 +62,7 @@ def _families(figures: Figures) -> Iterator[tuple[str, Kind, str, Sequence[Sampl
         ("process_resident_memory_bytes", "gauge", "Resident memory.", figures.resident_bytes),
         ("oido_outbox_events", "gauge", "Events that the broker has not acknowledged yet.", figures.queued_events),
         ("oido_events_dropped_total", "counter", "Events given up: too many waited.", figures.dropped_events),
+        ("oido_refused_events", "gauge", "Events set aside: the broker refuses them.", figures.refused_events),
     )
     for name, kind, text, value in process:
         yield name, kind, text, [("", {}, value)]

@@ -95,10 +95,21 @@ class Vitals:
         if observation.heard < self._due:
             return None
         self._due = observation.heard + self._interval_samples
+        telemetry = self._telemetry(
+            observation.health.level_dbfs, self._clipping / self._observations, publisher=publisher
+        )
+        self._clipping, self._observations = 0.0, 0
+        return telemetry
+
+    def starting(self, publisher: Publisher) -> Telemetry:
+        """What to tell before anything was heard: it replaces what an earlier process left at the broker."""
+        return self._telemetry(None, 0.0, publisher=publisher)
+
+    def _telemetry(self, level_dbfs: float | None, clipping: float, *, publisher: Publisher) -> Telemetry:
         costs = sorted(self._costs_ms)
-        telemetry = Telemetry(
-            level_dbfs=observation.health.level_dbfs,
-            clipping=self._clipping / self._observations,
+        return Telemetry(
+            level_dbfs=level_dbfs,
+            clipping=clipping,
             inference_p50_ms=costs[len(costs) // 2] if costs else None,
             inference_p95_ms=costs[int(0.95 * len(costs))] if costs else None,
             overruns=self._counts.overruns,
@@ -107,6 +118,5 @@ class Vitals:
             uptime_s=time.monotonic() - self._began,
             queued_events=publisher.queued_events,
             dropped_events=publisher.dropped_events,
+            refused_events=publisher.refused_events,
         )
-        self._clipping, self._observations = 0.0, 0
-        return telemetry

@@ -2,7 +2,8 @@
 
 Four kinds of message, four rules:
 
-- states (`coalesce`): only the latest of a topic waits; the retained ones are said again in each session;
+- states (`coalesce`): only the latest of a topic waits; the retained ones are said again in each session, and the
+  session's last word (`online`) only when the broker has acknowledged them all;
 - events (QoS 1 otherwise): wait in the outbox, in order, until acknowledged;
 - answers to commands (QoS 1, not `durable`): the same, but never on a disk, and not for ever;
 - the passing rest (QoS 0): said now or never.
@@ -48,7 +49,19 @@ class Backlog:
         self._answer_under_way: int | None = None
         self._event_under_way: int | None = None
         self._states_under_way: list[Message] = []
+        self._owed: set[str] = set()
+        """Topics whose state must be acknowledged before the last word."""
+        self._last_word: Message | None = None
+        """Of this session."""
+        self._last_word_due = False
         self._in_session = False
+        self._held: set[str] = set()
+        """Topics whose events wait until `release`, because the broker refused one."""
+
+    @property
+    def refused_events(self) -> int:
+        """Events set aside because the broker refuses them."""
+        return self._outbox.refused
 
     @property
     def queued_events(self) -> int:
@@ -68,7 +81,7 @@ class Backlog:
     @property
     def states_said(self) -> bool:
         """Whether every state was acknowledged."""
-        return not self._waiting and not self._states_under_way
+        return not (self._waiting or self._states_under_way or self._last_word_due)
 
     @property
     def all_said(self) -> bool:
@@ -78,6 +91,8 @@ class Backlog:
     def add(self, message: Message) -> None:
         """Take a message in."""
         if message.coalesce:
+            if self._last_word is not None and message.topic == self._last_word.topic:
+                self._last_word_due = False  # the goodbye came first
             self._say_last(self._waiting, message)
             if message.retain and message.payload:
                 self._say_last(self._latest, message)
@@ -90,26 +105,36 @@ class Backlog:
         elif self._in_session:
             self._passing.append(message)
 
+    def holds(self, topic: str) -> bool:
+        """Whether a retained state of this topic is said again in each session."""
+        return topic in self._latest
+
     def latest(self) -> tuple[Message, ...]:
         """The latest retained message of each topic, the oldest first."""
         return tuple(self._latest.values())
 
-    def begin(self, first: Iterable[Message]) -> None:
-        """A session began: say `first`, then again every retained state, then the rest."""
-        again = {message.topic: message for message in first}
-        for message in (*self._latest.values(), *self._waiting.values()):
-            self._say_last(again, message)
-        self._waiting = again
+    def begin(self, last_word: Message) -> None:
+        """A session began: say every retained state again, then `last_word`, then the rest.
+
+        Until `last_word`, others see the device as its last session left it: offline. So nobody takes a state that
+        an earlier process retained for one of this process.
+        """
+        self._last_word = last_word
         self._in_session = True
+        self.repeat()
 
     def end(self) -> None:
         """The session broke: what was under way may not have arrived."""
         self._in_session = False
         self._passing.clear()
         self._event_under_way = self._answer_under_way = None
+        self._held.clear()
         unsaid: dict[str, Message] = {}
         for message in (*self._states_under_way, *self._waiting.values()):
             self._say_last(unsaid, message)
+        if self._last_word is not None and unsaid.get(self._last_word.topic) == self._last_word:
+            del unsaid[self._last_word.topic]  # the next session has its own
+        self._last_word, self._last_word_due = None, False
         self._waiting = unsaid
         self._states_under_way.clear()
 
@@ -117,11 +142,9 @@ class Backlog:
         """What to send now; it counts as under way from here on. None: nothing, or wait for the broker."""
         if not self._in_session:
             return None
-        if self._waiting and len(self._states_under_way) < self._states_limit:
-            message = self._waiting.pop(next(iter(self._waiting)))
-            if message.qos:
-                self._states_under_way.append(message)
-            return Parcel(message)
+        state = self._next_state()
+        if state is not None or self._last_word_due:
+            return None if state is None else Parcel(state)
         if self._passing:
             return Parcel(self._passing.popleft())
         if self._answer_under_way is None:
@@ -129,22 +152,54 @@ class Backlog:
                 self._answer_under_way = key
                 return Parcel(message, answer_key=key)
         if self._event_under_way is None:
-            for key, message in self._outbox.pending():
-                self._event_under_way = key
-                return Parcel(message, event_key=key)
+            found = self._outbox.first(self._held)
+            if found is not None:
+                self._event_under_way = found[0]
+                return Parcel(found[1], event_key=found[0])
         return None
 
+    def _next_state(self) -> Message | None:
+        """The state to send now, in the end the last word."""
+        if self._waiting and len(self._states_under_way) < self._states_limit:
+            message = self._waiting.pop(next(iter(self._waiting)))
+        elif self._last_word is not None and self._last_word_due and not (self._waiting or self._owed):
+            message, self._last_word_due = self._last_word, False
+        else:
+            return None
+        if message.qos:
+            self._states_under_way.append(message)
+        else:
+            self._owed.discard(message.topic)
+        return message
+
     def repeat(self) -> None:
-        """Say every retained state again; somebody who was not there has come."""
+        """Say every retained state again, then the last word; somebody who was not there has come."""
         again = dict(self._latest)
         for message in self._waiting.values():
             self._say_last(again, message)
-        self._waiting = again
+        self._waiting, self._owed = again, set(again)
+        self._last_word_due = True
 
-    def release(self, parcel: Parcel) -> None:
-        """The broker has refused the event; it still waits, and may be sent again."""
-        if parcel.event_key == self._event_under_way:
-            self._event_under_way = None
+    def hold(self, parcel: Parcel) -> None:
+        """The broker has refused the event: it waits, and so do others of its topic, until `release`."""
+        self._held.add(parcel.message.topic)
+        self._event_under_way = None
+
+    def release(self, topics: Iterable[str]) -> None:
+        """Events of these topics may be sent again."""
+        self._held.difference_update(topics)
+
+    def set_aside(self, parcel: Parcel, reason: str) -> None:
+        """The broker refuses the event for good: it no longer waits."""
+        if parcel.event_key is not None:
+            self._outbox.set_aside(parcel.event_key, reason)
+        self._event_under_way = None
+
+    def give_up(self, parcel: Parcel) -> None:
+        """The broker does not take this message, which is no event: it is not said again."""
+        self.acknowledge(parcel)
+        if self._latest.get(parcel.message.topic) == parcel.message:
+            del self._latest[parcel.message.topic]
 
     def acknowledge(self, parcel: Parcel) -> None:
         """The broker has it."""
@@ -156,6 +211,7 @@ class Backlog:
             self._answer_under_way = None
         else:
             self._states_under_way.remove(parcel.message)
+            self._owed.discard(parcel.message.topic)
 
     @staticmethod
     def _say_last(messages: dict[str, Message], message: Message) -> None:

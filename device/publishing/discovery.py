@@ -3,23 +3,43 @@
 The payload (www.home-assistant.io/integrations/mqtt/#device-discovery-payload) holds the device (`dev`), its
 origin (`o`), and components (`cmps`), each with its platform (`p`) and `unique_id`.
 
+The node itself is a device too: the sources are connected through it, and it has the diagnostics of the process.
+
 When an entity is available:
 
 - music, score and level: while the device is online *and* the source can hear;
+- the event: always. Its state is the time of the latest event, so coming back from `unavailable` would look like
+  a new one. Home Assistant shows it as unavailable while it is itself without a broker;
 - all others: while the device is online. When a source is paused or lost, people look at its switch, its
-  diagnostics and the reason. And if the event entity were unavailable then, automations would miss the stop.
+  diagnostics and the reason.
 """
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from device.configuration.settings import Config, Mode
+from device.configuration.settings import Config, Language, Mode, MqttConfig, SourceConfig
+from device.publishing.entity_names import translated
 from device.publishing.message import Message, Topics, compact_json, retained
 from device.publishing.payloads import DeviceInfo, EventType
 
 ORIGIN = "oido"
 """The `name` under `o`, by which our own retained payloads are recognised."""
+
+SUPPORT_URL = "https://pypi.org/project/oido/"
+"""The distribution's page, which names the project's home."""
+
+REASONS = ("music", "no music", "starting", "flat line", "no audio", "paused", "ended")
+"""Every `reason` of a state."""
+
+_NODE = ""
+"""Stands for the node itself where a source's name would stand; no source has an empty name."""
+
+_USUAL_BASE = MqttConfig().base_topic
+"""Left out of discovery topics."""
+
+_ESCAPES = str.maketrans({"-": "--", "_": "-u", ".": "-d"})
 
 Component = Mapping[str, Any]
 
@@ -31,7 +51,19 @@ def birth_topic(prefix: str) -> str:
 
 def discovery_topic(topics: Topics, source: str, *, prefix: str) -> str:
     """Where the payload of a source is retained."""
-    return f"{prefix}/device/{_id_part(topics.node)}_{_id_part(source)}/config"
+    base = () if topics.base == _USUAL_BASE else (topics.base,)
+    return f"{prefix}/device/{unique_id(*base, topics.node, source)}/config"
+
+
+def trial_topic(topics: Topics, name: str, *, prefix: str) -> str:
+    """Beside those of the sources, and never one of them: to try whether the device may write there."""
+    return f"{prefix}/device/{unique_id(topics.base, topics.node, name, 'trial')}/config"
+
+
+def former_discovery_topic(topics: Topics, source: str, *, prefix: str) -> str:
+    """Where version 0.1 retained it; sources with different names could share that topic."""
+    node, source = (name.replace(".", "_dot_") for name in (topics.node, source))
+    return f"{prefix}/device/{node}_{source}/config"
 
 
 def discovery_filter(prefix: str) -> str:
@@ -44,41 +76,121 @@ def discoveries(config: Config, info: DeviceInfo) -> tuple[Message, ...]:
 
     A recording has none: it ends, and its device would stay behind, unavailable for ever.
     """
-    if not (config.mqtt.host and config.homeassistant.enabled):
+    topics, wanted = Topics.of(config), config.homeassistant
+    sources = discovered_sources(config)
+    node = node_discovery_message(topics, info, prefix=wanted.discovery_prefix, language=wanted.language)
+    messages = [
+        discovery_message(
+            topics,
+            source.name,
+            info,
+            prefix=wanted.discovery_prefix,
+            label=source.label,
+            suggested_area=source.suggested_area,
+            language=wanted.language,
+        )
+        for source in sources
+    ]
+    # The node first: the others refer to it.
+    return (node, *messages) if messages else ()
+
+
+def separate_components(message: Message) -> tuple[Message, ...]:
+    """A discovery message as one message for each entity, for a broker that takes no large ones.
+
+    Home Assistant then finds the same entities of the same device, by their unique ids
+    (www.home-assistant.io/integrations/mqtt/#single-component-discovery-payload). Empty for any other message.
+    """
+    try:
+        prefix, kind, device, _ = message.topic.split("/")
+        payload = json.loads(message.payload) if kind == "device" else {}
+        components = payload.pop("cmps")
+    except (ValueError, KeyError):
         return ()
-    topics = Topics.of(config)
-    prefix = config.homeassistant.discovery_prefix
     return tuple(
-        discovery_message(topics, source.name, info, prefix=prefix)
-        for source in config.source
-        if source.kind != "file"
+        retained(
+            f"{prefix}/{component['p']}/{device}/{key}/config",
+            compact_json(payload | {name: value for name, value in component.items() if name != "p"}),
+        )
+        for key, component in components.items()
     )
 
 
-def discovery_message(topics: Topics, source: str, info: DeviceInfo, *, prefix: str) -> Message:
-    """One source as a device with all its entities."""
+def discovery_topics(config: Config) -> tuple[str, ...]:
+    """Where those messages are retained."""
+    topics, prefix = Topics.of(config), config.homeassistant.discovery_prefix
+    names = [source.name for source in discovered_sources(config)]
+    return tuple(discovery_topic(topics, name, prefix=prefix) for name in ([_NODE, *names] if names else []))
+
+
+def discovered_sources(config: Config) -> tuple[SourceConfig, ...]:
+    """The sources that have a discovery message."""
+    if not (config.mqtt.host and config.homeassistant.enabled):
+        return ()
+    return tuple(source for source in config.source if source.kind != "file")
+
+
+def node_discovery_message(topics: Topics, info: DeviceInfo, *, prefix: str, language: Language = "en") -> Message:
+    """The node as a device, with how its process is doing."""
+    return _message(topics, _NODE, info, _node_components(topics), {"name": topics.node}, prefix, language)
+
+
+def discovery_message(
+    topics: Topics,
+    source: str,
+    info: DeviceInfo,
+    *,
+    prefix: str,
+    label: str | None = None,
+    suggested_area: str | None = None,
+    language: Language = "en",
+) -> Message:
+    """One source as a device with all its entities.
+
+    Args:
+        topics: of the device.
+        source: the source's name.
+        info: what the device is.
+        prefix: of Home Assistant's discovery topics.
+        label: the device's name there; None: node and source.
+        suggested_area: where Home Assistant puts the device when it is new.
+        language: of the names of entities.
+    """
+    device = {"name": label or f"{topics.node} {source}", "via_device": _device_id(topics, _NODE)}
+    if suggested_area is not None:
+        device["sa"] = suggested_area
+    return _message(topics, source, info, _components(topics, source), device, prefix, language)
+
+
+def _message(
+    topics: Topics,
+    source: str,
+    info: DeviceInfo,
+    components: Mapping[str, Component],
+    device: Mapping[str, str],
+    prefix: str,
+    language: Language,
+) -> Message:
     payload = {
         "dev": {
-            "ids": [_unique(topics, source)],
-            "name": f"{topics.node} {source}",
+            "ids": [_device_id(topics, source)],
+            **device,
             "mf": ORIGIN,
-            "mdl": "Music detector",
+            "mdl": translated("Music detector", language),
             "sw": info.version,
             "hw": info.hardware,
         },
-        "o": {"name": ORIGIN, "sw": info.version},
-        "cmps": {key: _component(topics, source, key, each) for key, each in _components(topics, source).items()},
+        "o": {"name": ORIGIN, "sw": info.version, "url": SUPPORT_URL},
+        "cmps": {
+            key: _component(f"{_device_id(topics, source)}_{key}", each, device["name"], language)
+            for key, each in components.items()
+        },
         # Defaults of the components.
         "avty": [{"t": topics.status}],
         "avty_mode": "all",
         "qos": 1,
     }
     return retained(discovery_topic(topics, source, prefix=prefix), compact_json(payload))
-
-
-def forgetting_message(topic: str) -> Message:
-    """Empties a retained topic: Home Assistant removes the device, and the broker drops the message."""
-    return retained(topic, "")
 
 
 def is_of(topics: Topics, payload: bytes) -> bool:
@@ -92,13 +204,11 @@ def is_of(topics: Topics, payload: bytes) -> bool:
 
 def _components(topics: Topics, source: str) -> dict[str, Component]:
     hearing = {"avty": [{"t": topics.status}, {"t": topics.availability(source)}], "avty_mode": "all"}
-    state = {"stat_t": topics.state(source)}
+    # The summary rather than the state: the recorder would keep a row of every value.
+    state = {"stat_t": topics.summary(source)}
     telemetry = {"stat_t": topics.telemetry(source), "ent_cat": "diagnostic"}
     command = {**state, "cmd_t": topics.set(source), "ent_cat": "config"}
     score = "{{ none if value_json.score is none else (value_json.score * 100) | round(1) }}"
-
-    def diagnostic(name: str, field: str, **more: str | int) -> Component:
-        return _sensor(name, telemetry, _field(field), **more)
 
     return {
         # The plain topic: no template and no other source stands between. No expire_after: the state is retained,
@@ -107,8 +217,8 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             "p": "binary_sensor",
             "name": "Music",
             "stat_t": topics.music(source),
+            # No icon: the device class has one for each state.
             "dev_cla": "sound",
-            "ic": "mdi:music",
             **hearing,
         },
         "score": _sensor(
@@ -122,13 +232,24 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             unit_of_meas="dBFS",
             **_measured(0),
             ic="mdi:volume-medium",
+            en=False,  # its value is a new one each time
             **hearing,
+        ),
+        "music_today": _sensor(
+            "Music today",
+            state,
+            _field("music_today_min"),
+            dev_cla="duration",
+            unit_of_meas="min",
+            stat_cla="total_increasing",
+            ic="mdi:music-clock",
         ),
         "event": {
             "p": "event",
             "name": "Music event",
             "stat_t": topics.event(source),
             "evt_typ": list(get_args(EventType)),
+            "avty": [],
             "ic": "mdi:music-note",
         },
         "paused": {
@@ -151,23 +272,57 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             "ops": list(get_args(Mode)),
             "ic": "mdi:tune",
         },
-        "reason": _sensor("Reason", state, _field("reason"), ent_cat="diagnostic", ic="mdi:information-outline"),
-        "model": _sensor("Model", state, _field("model"), ent_cat="diagnostic", ic="mdi:brain"),
-        "inference": diagnostic(
-            "Inference time", "inference_p50_ms", dev_cla="duration", unit_of_meas="ms", **_measured(2)
+        "reason": _sensor(
+            "Reason",
+            state,
+            _field("reason"),
+            dev_cla="enum",
+            ops=list(REASONS),
+            ent_cat="diagnostic",
+            ic="mdi:information-outline",
         ),
-        "overruns": diagnostic("Overruns", "overruns", stat_cla="total_increasing", ic="mdi:debug-step-over"),
-        "rss": diagnostic("Memory", "rss_mb", dev_cla="data_size", unit_of_meas="MiB", **_measured(1)),
+        "model": _sensor("Model", state, _field("model"), ent_cat="diagnostic", ic="mdi:brain"),
+        "inference": _sensor(
+            "Inference time",
+            telemetry,
+            _field("inference_p50_ms"),
+            dev_cla="duration",
+            unit_of_meas="ms",
+            **_measured(2),
+            en=False,
+        ),
+        "overruns": _sensor(
+            "Overruns", telemetry, _field("overruns"), stat_cla="total_increasing", ic="mdi:debug-step-over"
+        ),
+    }
+
+
+def _node_components(topics: Topics) -> dict[str, Component]:
+    process = {"stat_t": topics.process, "ent_cat": "diagnostic"}
+
+    def diagnostic(name: str, template: str, **more: str | int) -> Component:
+        return _sensor(name, process, template, **more)
+
+    return {
+        "version": _sensor(
+            "Version", {"stat_t": topics.info}, _field("version"), ent_cat="diagnostic", ic="mdi:tag-outline"
+        ),
+        # Rounded: the recorder keeps each new value.
+        "rss": diagnostic(
+            "Memory", _rounded_field("rss_mb"), dev_cla="data_size", unit_of_meas="MiB", **_measured(0)
+        ),
         "cpu_temperature": diagnostic(
             "CPU temperature",
-            "cpu_temperature_c",
+            _rounded_field("cpu_temperature_c"),
             dev_cla="temperature",
             unit_of_meas="\N{DEGREE SIGN}C",
-            **_measured(1),
+            **_measured(0),
         ),
-        "queued_events": diagnostic("Queued events", "queued_events", stat_cla="measurement", ic="mdi:tray-full"),
+        "queued_events": diagnostic(
+            "Queued events", _field("queued_events"), stat_cla="measurement", ic="mdi:tray-full"
+        ),
         "dropped_events": diagnostic(
-            "Dropped events", "dropped_events", stat_cla="total_increasing", ic="mdi:tray-remove"
+            "Dropped events", _field("dropped_events"), stat_cla="total_increasing", ic="mdi:tray-remove"
         ),
     }
 
@@ -181,14 +336,16 @@ def _measured(digits: int) -> dict[str, Any]:
     return {"stat_cla": "measurement", "sug_dsp_prc": digits}
 
 
-def _component(topics: Topics, source: str, key: str, component: Component) -> dict[str, Any]:
-    """The component with its unique id, and with an entity id that names node and source."""
-    entity = "_".join(_slug(part) for part in (topics.node, source, key))
-    return {
-        **component,
-        "unique_id": f"{_unique(topics, source)}_{key}",
-        "default_entity_id": f"{component['p']}.{entity}",
-    }
+def _component(unique: str, component: Component, device: str, language: Language) -> dict[str, Any]:
+    """The component with its unique id, its name in that language, and the entity id that follows from that.
+
+    Home Assistant 2024.11 does not know `default_entity_id` and makes the id of both names by itself: this is the
+    same one. Where letters that are not Latin stand in the device's name, every version makes it by itself.
+    """
+    name = translated(component["name"], language)
+    entity = _slug(f"{device} {name}")
+    given = {} if entity is None else {"default_entity_id": f"{component['p']}.{entity}"}
+    return {**component, "name": name, "unique_id": unique, **given}
 
 
 def _field(name: str) -> str:
@@ -196,15 +353,30 @@ def _field(name: str) -> str:
     return f"{{{{ value_json.{name} | default(none) }}}}"
 
 
-def _unique(topics: Topics, source: str) -> str:
-    return f"{topics.base}_{_id_part(topics.node)}_{_id_part(source)}"
+def _rounded_field(name: str) -> str:
+    return f"{{{{ none if value_json.{name} is none else value_json.{name} | round(0) | int }}}}"
 
 
-def _id_part(name: str) -> str:
-    """A name as part of an id in a discovery topic, where dots are not allowed."""
-    return name.replace(".", "_dot_")
+def _device_id(topics: Topics, source: str) -> str:
+    return unique_id(topics.base, topics.node, source)
 
 
-def _slug(name: str) -> str:
-    """A name as part of an entity id: lower-case letters, digits and underscores."""
-    return "".join(character if character.isalnum() else "_" for character in name.lower())
+def unique_id(*names: str) -> str:
+    """Names as one id of letters, digits, underscores and hyphens; no other names give the same one.
+
+    An underscore only separates names. Within a name, `-` is written `--`, `_` is written `-u`, and `.` is written
+    `-d`. Names of letters and digits keep the ids that they had in version 0.1.
+    """
+    return "_".join(name.translate(_ESCAPES) for name in names)
+
+
+def _slug(name: str) -> str | None:
+    """A name as part of an entity id: lower-case letters without accents, digits and single underscores.
+
+    None where a letter is not Latin.
+    """
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    if not all(each.isascii() or not each.isalnum() for each in plain):
+        return None
+    words = "".join(each if each.isascii() and each.isalnum() else " " for each in plain.lower())
+    return "_".join(words.split()) or None

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal, Self
 
 from device.configuration.settings import Config
-from device.publishing.payloads import DeviceInfo, EventReport, Response, StateReport, Telemetry
+from device.publishing.payloads import DeviceInfo, EventReport, ProcessReport, Response, StateReport, Telemetry
 
 EVENT_NAMESPACE = uuid.UUID("7d0c2a5e-6c56-5c3b-9f0e-0f1d0a3b9c11")
 """The UUID namespace of event ids. A change would give old recordings new ids."""
@@ -73,6 +73,11 @@ class Topics:
         """What the device is."""
         return f"{self.base}/{self.node}/info"
 
+    @property
+    def process(self) -> str:
+        """How the process is doing."""
+        return f"{self.base}/{self.node}/process"
+
     def availability(self, source: str) -> str:
         """Whether the source can hear."""
         return self._of(source, "availability")
@@ -84,6 +89,10 @@ class Topics:
     def state(self, source: str) -> str:
         """What is heard, in full."""
         return self._of(source, "state")
+
+    def summary(self, source: str) -> str:
+        """The state for Home Assistant, at longer intervals, with the music of today."""
+        return self._of(source, "summary")
 
     def event(self, source: str) -> str:
         """Each start and stop."""
@@ -151,26 +160,32 @@ def goodbye_messages(topics: Topics, latest: Iterable[Message]) -> tuple[Message
 
 def state_message(topics: Topics, source: str, report: StateReport) -> Message:
     """The state in full."""
-    fields = asdict(report) | {
-        "score": _rounded(report.score, 4),
-        "since": _timestamp(report.since),
-        "updated": _timestamp(report.updated),
-        "level_dbfs": _rounded(report.level_dbfs, 1),
-    }
-    return retained(topics.state(source), compact_json(fields))
+    return retained(topics.state(source), compact_json(_state_fields(report)))
 
 
-def state_messages(topics: Topics, source: str, report: StateReport) -> tuple[Message, ...]:
+def summary_message(topics: Topics, source: str, report: StateReport, music_today_min: int) -> Message:
+    """The state in full, and how many minutes of music were heard since local midnight."""
+    fields = _state_fields(report) | {"music_today_min": music_today_min}
+    return retained(topics.summary(source), compact_json(fields))
+
+
+def state_messages(
+    topics: Topics, source: str, report: StateReport, music_today_min: int | None = None
+) -> tuple[Message, ...]:
     """A new state: in full, as plain ON or OFF where it is known, and as the availability that follows from it.
+
+    With `music_today_min`, the summary too.
 
     Availability goes first when the source turns deaf and last when it hears again, so that nobody sees
     `online` beside a stale state. While the state is unknown, `music` is left alone.
     """
-    state = state_message(topics, source, report)
+    state = [state_message(topics, source, report)]
+    if music_today_min is not None:
+        state.append(summary_message(topics, source, report, music_today_min))
     if report.music is None:
-        return availability_message(topics, source, online=False), state
+        return availability_message(topics, source, online=False), *state
     music = retained(topics.music(source), report.music)
-    return music, state, availability_message(topics, source, online=True)
+    return music, *state, availability_message(topics, source, online=True)
 
 
 def event_message(topic: str, report: EventReport) -> Message:
@@ -195,8 +210,8 @@ def event_message(topic: str, report: EventReport) -> Message:
         mean=_number(report.mean, 4),
     )
     fields = asdict(report) | {
-        "started": _timestamp(report.started),
-        "ended": None if report.ended is None else _timestamp(report.ended),
+        "started": timestamp(report.started),
+        "ended": None if report.ended is None else timestamp(report.ended),
     }
     return Message(topic, compact_json(fields), qos=1, retain=False, coalesce=False, report=report)
 
@@ -216,7 +231,21 @@ def telemetry_message(topics: Topics, source: str, telemetry: Telemetry) -> Mess
         "cpu_temperature_c": _rounded(telemetry.cpu_temperature_c, 1),
         "uptime_s": _number(telemetry.uptime_s, 1),
     }
-    return Message(topics.telemetry(source), compact_json(fields), qos=0, retain=False, coalesce=False)
+    return Message(topics.telemetry(source), compact_json(fields), qos=0, retain=True, coalesce=True)
+
+
+def process_message(topics: Topics, report: ProcessReport) -> Message:
+    """How the process is doing.
+
+    Raises:
+        ValueError: `rss_mb` or `uptime_s` is not a finite number.
+    """
+    fields = asdict(report) | {
+        "rss_mb": _number(report.rss_mb, 1),
+        "cpu_temperature_c": _rounded(report.cpu_temperature_c, 1),
+        "uptime_s": _number(report.uptime_s, 1),
+    }
+    return Message(topics.process, compact_json(fields), qos=0, retain=True, coalesce=True)
 
 
 def response_message(topics: Topics, source: str, response: Response) -> Message:
@@ -232,12 +261,27 @@ def retained(topic: str, payload: str) -> Message:
     return Message(topic, payload, qos=1, retain=True, coalesce=True)
 
 
+def clearing_message(topic: str) -> Message:
+    """Empties a retained topic: the broker forgets it, and Home Assistant removes a device described there."""
+    return retained(topic, "")
+
+
 def compact_json(fields: Mapping[str, object]) -> str:
     """JSON without spaces, in ASCII: a lone surrogate in a command's transaction cannot be encoded as UTF-8."""
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _timestamp(seconds: float) -> str:
+def _state_fields(report: StateReport) -> dict[str, object]:
+    return asdict(report) | {
+        "score": _rounded(report.score, 4),
+        "since": timestamp(report.since),
+        "updated": timestamp(report.updated),
+        "level_dbfs": _rounded(report.level_dbfs, 1),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as payloads say them."""
     whole, milliseconds = divmod(_milliseconds(seconds), 1000)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 

@@ -14,12 +14,16 @@ from device.errors import PublishError
 from device.publishing.backlog import Backlog, Parcel
 from device.publishing.client_id_conflict import ClientIdConflict
 from device.publishing.credentials import read_credentials
-from device.publishing.message import Message, Topics, goodbye_messages, status_message
+from device.publishing.discovery import separate_components
+from device.publishing.event_refusals import EventRefusals
+from device.publishing.ledger import Ledger
+from device.publishing.message import Message, Topics, clearing_message, goodbye_messages, status_message
 from device.publishing.outbox import Outbox
 from device.publishing.publisher import Publisher
-from device.publishing.refusal import Refused, TakenOver
+from device.publishing.refusal import Mute, Refused, TakenOver
 from device.publishing.retry import Retry
 from device.publishing.session import Happened, Session
+from device.publishing.session_ender import SessionEnder, packet_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +31,7 @@ _IDLE_S = 1.0  # how often an idle session checks its keep-alive
 _CLOSING_S = 0.05  # how often a closing session checks the clock
 _LAST_EVENTS_S = 1.0  # closing: how long events may still be sent
 _LAST_STATES_S = 1.5  # closing: until when, from its start, `offline` must be acknowledged
+_TOO_LARGE = "packet too large"  # the name of MQTT 5's reason code
 _CLOSE_S = 1.9  # closing: how long the thread may take to end
 
 
@@ -43,8 +48,9 @@ class Birth:
 class MqttPublisher(Publisher):
     """Publishes to a broker through outages, from one thread named `mqtt` that it owns.
 
-    Each session begins with the subscription to commands, `online` and every retained state. The events of the
-    outbox follow, one by one. The last will is `offline`.
+    Each session begins with the subscription to commands and every retained state. When the broker has
+    acknowledged them all, `online` follows, and then the events of the outbox, one by one. The last will is
+    `offline`.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class MqttPublisher(Publisher):
         on_command: Callable[[str, bytes], None] | None = None,
         birth: Birth | None = None,
         outbox: Outbox | None = None,
+        ledger: Ledger | None = None,
+        before_states: Callable[[], object] | None = None,
         retry: Retry | None = None,
     ) -> None:
         """Read the credentials; `start` connects.
@@ -65,6 +73,9 @@ class MqttPublisher(Publisher):
             on_command: called in the `mqtt` thread with the source's name and the payload of each command.
             birth: after which all retained states are repeated.
             outbox: where events wait; None keeps at most `config.max_queued_events` of them in memory.
+            ledger: knows which topics are retained at the broker; None: until the process ends.
+            before_states: called in the `mqtt` thread when a session begins. It corrects states that are no longer
+                true, as when the whole process was stopped for a while.
             retry: how long to wait between attempts.
 
         Raises:
@@ -74,6 +85,8 @@ class MqttPublisher(Publisher):
         self._topics = topics
         self._on_command = on_command
         self._birth = birth
+        self._ledger = ledger or Ledger()
+        self._before_states = before_states
         self._retry = retry or Retry()
         self._credentials = read_credentials(config)
         self._new_session()  # raises now if the settings are wrong
@@ -90,8 +103,12 @@ class MqttPublisher(Publisher):
         self._conflict = ClientIdConflict(
             config, client_id=self._client_id, soon_s=self._retry.short_s, longest_s=self._retry.conflict_s
         )
-        self._refused_event: tuple[Parcel, float] | None = None
-        """An event that the broker refused, and when to send it again."""
+        self._refusals = EventRefusals(apart_s=self._retry.refused_s)
+        self._ender = SessionEnder()
+        self._largest_packet: int | None = None
+        """Bytes; what a broker takes that does not say so, once that showed."""
+        self._parts: dict[str, tuple[str, ...]] = {}
+        """Topics of discovery messages that are too large, and those of the messages in their place."""
         self._complaints: set[str] = set()
         """Warnings that are logged only once."""
         self._thread: threading.Thread | None = None
@@ -111,6 +128,12 @@ class MqttPublisher(Publisher):
         with self._changed:
             return self._backlog.dropped_events
 
+    @property
+    def refused_events(self) -> int:
+        """Events set aside because the broker refuses them."""
+        with self._changed:
+            return self._backlog.refused_events
+
     def start(self) -> None:
         """Begin to connect, in the background; the broker may be away. Once only."""
         with self._changed:
@@ -126,7 +149,12 @@ class MqttPublisher(Publisher):
             if self._closing_since is not None:
                 return
             dropped = self._backlog.dropped_events
+            if message.retain and message.payload:
+                self._ledger.note([message.topic])
             self._backlog.add(message)
+            if message.retain and not message.payload:
+                for topic in self._parts.pop(message.topic, ()):
+                    self._backlog.add(clearing_message(topic))
             first_drop = not dropped and self._backlog.dropped_events
         if first_drop:
             _log.warning(
@@ -167,7 +195,7 @@ class MqttPublisher(Publisher):
                 self._one_session()
             except PublishError as error:
                 why = error
-                if self._accepted_at is not None and self._wanted():
+                if self._accepted_at is not None and self._wanted() and not self._ender.suspected:
                     why = self._conflict.judged(error, lasted_s=self._lasted_s())
                 pointless = isinstance(why, Refused | TakenOver)
                 self._warn(str(why))
@@ -193,12 +221,15 @@ class MqttPublisher(Publisher):
             session.subscribe(self._topics.set("+"))
             if self._birth is not None:
                 session.subscribe(self._birth.topic)
-            self._repeat_at, self._refused_event = None, None
+            self._repeat_at = None
+            self._ender.begin()
             self._accepted_at = time.monotonic()
             if not self._conflict.suspected:  # otherwise each turn would repeat the warning
                 self._warned = None
+            if self._before_states is not None:
+                self._before_states()
             with self._changed:
-                self._backlog.begin([status_message(self._topics, online=True)])
+                self._backlog.begin(status_message(self._topics, online=True))
             level = logging.DEBUG if self._conflict.certain else logging.INFO
             broker = f"{self._config.host}:{self._config.port}"
             _log.log(level, "connected to the MQTT broker at %s as %s", broker, self._client_id)
@@ -225,25 +256,41 @@ class MqttPublisher(Publisher):
             if not self._wanted() and self._parted():
                 session.disconnect()
                 return
+        if not isinstance(session.ending, Mute | TakenOver):
+            self._look_for_ender(under_way)
         raise session.ending
 
+    def _look_for_ender(self, under_way: dict[int, Parcel]) -> None:
+        """The broker has ended the session: perhaps over a message, which then must not end the next ones too."""
+        culprit = self._ender.ended(under_way.values())
+        if culprit is None:
+            return
+        if culprit.event_key is None:
+            self._largest_packet = packet_bytes(culprit.message) - 1
+        else:
+            with self._changed:
+                self._set_aside(culprit, "it ends the connection each time")
+
     def _do_postponed(self) -> None:
-        """Repeat the states after a birth, or release a refused event, when it is time."""
+        """Repeat the states after a birth, or try refused events again, when it is time."""
         now = time.monotonic()
         if self._repeat_at is not None and now >= self._repeat_at:
             self._repeat_at = None
             with self._changed:
-                self._backlog.add(status_message(self._topics, online=True))
                 self._backlog.repeat()
-        if self._refused_event is not None and now >= self._refused_event[1]:
-            parcel, self._refused_event = self._refused_event[0], None
+        due = self._refusals.due(now)
+        if due:
             with self._changed:
-                self._backlog.release(parcel)
+                self._backlog.release(due)
 
     def _send_due(self, session: Session, under_way: dict[int, Parcel]) -> None:
+        largest = min(session.largest_packet, self._largest_packet or session.largest_packet)
         while len(under_way) < session.most_under_way:
             with self._changed:
                 parcel = self._backlog.next()
+                if parcel is not None and packet_bytes(parcel.message) > largest:
+                    self._too_large(parcel, f"more than {largest} bytes")
+                    continue
             if parcel is None:
                 return
             packet_id = session.send(parcel.message)
@@ -254,11 +301,12 @@ class MqttPublisher(Publisher):
         with self._changed:
             for packet_id in happened.acknowledged:
                 if packet_id in under_way:  # paho reports QoS 0 too, once it is written
-                    self._backlog.acknowledge(under_way.pop(packet_id))
+                    self._acknowledged(under_way.pop(packet_id))
             for packet_id, reason in happened.refused:
                 if packet_id in under_way:
                     self._refusal(under_way.pop(packet_id), reason)
             self._changed.notify_all()
+        self._ledger.save()
         for topic_filter in happened.denied:
             self._complain(f"the MQTT broker does not let this device read {topic_filter}; check its access list")
         for topic, payload, retained in happened.received:
@@ -267,14 +315,54 @@ class MqttPublisher(Publisher):
             else:
                 self._obey(topic, payload, retained=retained)
 
+    def _acknowledged(self, parcel: Parcel) -> None:
+        self._backlog.acknowledge(parcel)
+        message = parcel.message
+        self._ender.acknowledged(message)
+        if parcel.event_key is not None:
+            self._refusals.taken(message.topic)
+        if message.retain and not message.payload and not self._backlog.holds(message.topic):
+            self._ledger.drop(message.topic)
+
     def _refusal(self, parcel: Parcel, reason: str) -> None:
-        """The broker refuses a message. An event keeps its place and waits; any other message is dropped."""
+        """The broker refuses a message. An event is tried again and then set aside; any other is dropped."""
         topic = parcel.message.topic
+        if reason == _TOO_LARGE:
+            self._too_large(parcel, f"{packet_bytes(parcel.message)} bytes")
+            return
         self._complain(f"the MQTT broker does not take {topic} ({reason}); check its access list and limits")
         if parcel.event_key is None:
             self._backlog.acknowledge(parcel)
+        elif self._refusals.refused(topic, time.monotonic()):
+            self._set_aside(parcel, reason)
         else:
-            self._refused_event = (parcel, time.monotonic() + self._retry.refused_s)
+            self._backlog.hold(parcel)
+
+    def _set_aside(self, parcel: Parcel, reason: str) -> None:
+        self._backlog.set_aside(parcel, reason)
+        kept = "; they are kept: `oido check --resend` sends them once that is mended" * self._backlog.lasting
+        topic = parcel.message.topic
+        self._complain(f"events for {topic} are set aside, because the MQTT broker refuses them ({reason}){kept}")
+
+    def _too_large(self, parcel: Parcel, size: str) -> None:
+        """The broker takes no such message: say it in parts, or leave it out."""
+        message = parcel.message
+        limit = f"the MQTT broker takes no message of {size}"
+        parts = separate_components(message)
+        if parcel.event_key is not None:
+            self._set_aside(parcel, _TOO_LARGE)
+            return
+        self._backlog.give_up(parcel)
+        if not parts:
+            self._complain(f"{limit}: {message.topic} is left out; raise the broker's limit")
+            return
+        self._complain(
+            f"{limit}: Home Assistant is told of each entity by itself; raise the broker's limit to spare it that"
+        )
+        self._parts[message.topic] = topics = tuple(part.topic for part in parts)
+        self._ledger.note(topics)
+        for each in (clearing_message(message.topic), *parts):
+            self._backlog.add(each)
 
     def _complain(self, sentence: str) -> None:
         """Log a warning, each only once."""

@@ -1,7 +1,7 @@
 """Events that wait for the broker's acknowledgement, in order."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from device.publishing.message import Message
 
@@ -20,6 +20,12 @@ class Outbox:
         self._messages: OrderedDict[int, Message] = OrderedDict()
         self._next_key = 1
         self._dropped = 0
+        self._refused = 0
+
+    @property
+    def refused(self) -> int:
+        """How many messages are set aside because the broker refused them."""
+        return self._refused
 
     @property
     def dropped(self) -> int:
@@ -40,6 +46,16 @@ class Outbox:
     def pending(self) -> Iterator[tuple[int, Message]]:
         """The waiting messages with their keys, oldest first; do not change the outbox meanwhile."""
         return iter(self._messages.items())
+
+    def first(self, held: Container[str]) -> tuple[int, Message] | None:
+        """The oldest waiting message with its key, other than those whose topic is held."""
+        return next((each for each in self._messages.items() if each[1].topic not in held), None)
+
+    def set_aside(self, key: int, reason: str) -> None:  # noqa: ARG002 - nobody could send it again
+        """The broker refuses a message for good: it no longer waits, and is counted."""
+        if key in self._messages:
+            self._forget(key)
+            self._refused += 1
 
     def acknowledge(self, key: int) -> None:
         """Forget a message; one that was dropped meanwhile is no error."""

@@ -98,6 +98,20 @@ class Telemetry:
     """Events that wait for the broker."""
     dropped_events: int
     """Events dropped since the start because the queue was full."""
+    refused_events: int = 0
+    """Events set aside because the broker refuses them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReport:
+    """How the process is doing, whatever its sources do. The fields mean the same as in `Telemetry`."""
+
+    rss_mb: float
+    cpu_temperature_c: float | None
+    uptime_s: float
+    queued_events: int
+    dropped_events: int
+    refused_events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +123,8 @@ class Response:
     ok: bool
     error: str | None
     """One sentence, None if `ok`."""
+    warning: str | None = None
+    """One sentence: the command was carried out, but something about it is not as it should be."""
     paused: bool
     mode: Mode
     model: str

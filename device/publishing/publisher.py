@@ -23,6 +23,11 @@ class Publisher:
         return 0
 
     @property
+    def refused_events(self) -> int:
+        """Events set aside because the broker refuses them."""
+        return 0
+
+    @property
     def ended(self) -> bool:
         """Whether nobody will ever listen again: standard output was a pipe and its reader has gone."""
         return False

@@ -35,6 +35,8 @@ _PROTOCOLS: dict[MqttProtocol, MQTTProtocolVersion] = {"3.1.1": paho.MQTTv311, "
 
 _MOST_UNDER_WAY = 65_535  # MQTT 5, section 3.2.2.3.3: what holds where the broker names no Receive Maximum
 
+_LARGEST_PACKET = 268_435_460  # section 2.1.4: the most that a packet's length can say, and its header
+
 
 @dataclass(slots=True)
 class Happened:
@@ -77,6 +79,8 @@ class Session:
         self._unanswered: dict[int, float] = {}  # packet id -> when it was sent, monotonic; the oldest first
         self._filters: dict[int, str] = {}
         self._ended_by: PublishError | None = None
+        self.largest_packet = _LARGEST_PACKET
+        """How many bytes of a packet the broker takes, as far as it says so; MQTT 5 only."""
         self.most_under_way = _MOST_UNDER_WAY
         """How many messages with QoS 1 the broker takes before it has acknowledged the first."""
         protocol = _PROTOCOLS[config.protocol]
@@ -228,6 +232,7 @@ class Session:
     ) -> None:
         self._connack = reason
         self.most_under_way = getattr(properties, "ReceiveMaximum", _MOST_UNDER_WAY)
+        self.largest_packet = getattr(properties, "MaximumPacketSize", _LARGEST_PACKET)
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, flags: Any, reason: ReasonCode, _more: Any) -> None:
         if self._ended_by is not None or self._connack is None:

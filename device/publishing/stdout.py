@@ -13,8 +13,8 @@ from device.publishing.publisher import Publisher
 class StdoutPublisher(Publisher):
     """Prints each message as a line `{"topic": ..., "retain": ..., "payload": ...}`, and flushes it.
 
-    A JSON payload is printed as JSON, any other as text. When the reader goes away (`oido run | head`), `ended`
-    turns true and later messages are dropped.
+    A JSON payload is printed as JSON, any other as text. When the reader goes away (`oido run | head`), or
+    the stream cannot be written, `ended` turns true and later messages are dropped.
     """
 
     ended = False
@@ -39,6 +39,8 @@ class StdoutPublisher(Publisher):
             except BrokenPipeError:
                 self.ended = True
                 self._discard_the_rest()
+            except OSError:
+                self.ended = True  # the command line says why, when it looks at the stream at the end
 
     def _discard_the_rest(self) -> None:
         """Redirect the stream to nowhere: the interpreter's flush at exit would fail on the pipe, with a message.

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 
 from device.errors import OidoError
 from device.publishing.payloads import EventReport
-from device.storage.database import LATEST, Database, open_read_only, transaction
+from device.storage.clock import Clock, Doubt
+from device.storage.database import LATEST, Database, open_read_only, transaction, version_of
 
 _log = logging.getLogger(__name__)
 
@@ -26,16 +27,25 @@ MOST_INTERVALS = 500_000
 
 _DAY_S = 86_400
 _UNSAVED = 10_000
-_VERSION = 1
-_SCHEMA = (
-    """
-    CREATE TABLE interval (
-        row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
-        started REAL NOT NULL, ended REAL NOT NULL, peak REAL NOT NULL, mean REAL NOT NULL, model TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX interval_ended ON interval (ended)",
+_STEPS = (
+    (
+        """
+        CREATE TABLE interval (
+            row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
+            started REAL NOT NULL, ended REAL NOT NULL, peak REAL NOT NULL, mean REAL NOT NULL, model TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX interval_ended ON interval (ended)",
+    ),
+    # The doubt about the clock; NULL: it was set.
+    (
+        "ALTER TABLE interval ADD COLUMN boot TEXT",
+        "ALTER TABLE interval ADD COLUMN clock_offset REAL",
+        "CREATE INDEX interval_doubt ON interval (boot, clock_offset) WHERE boot IS NOT NULL",
+    ),
 )
+_CLOCK_SET_SINCE = 2
+"""The version from which on a row says whether the clock was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Interval:
     mean: float
     """The mean probability of music, 0 to 1."""
     model: str
+    clock_set: bool = True
+    """Whether the times can be trusted: the clock was set, or it was set later and they were put right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,22 +100,28 @@ class History:
     Writing never fails: what the disk does not take waits in memory for the next attempt.
     """
 
-    def __init__(self, path: Path, *, retention_days: float, most: int = MOST_INTERVALS) -> None:
+    def __init__(
+        self, path: Path, *, retention_days: float, most: int = MOST_INTERVALS, clock: Clock | None = None
+    ) -> None:
         """Open the database; make it where there is none.
 
         Args:
             path: the file; its directory should exist.
-            retention_days: an interval is deleted when another one ends so much later.
+            retention_days: an interval is deleted so long after it ended, when another one is added and the clock
+                is set. Those of an unset clock stay.
             most: how many intervals are kept.
+            clock: None: this machine's.
         """
+        self._clock = clock or Clock()
         self._retention_s = retention_days * _DAY_S
         self._most = most
         self._lock = threading.Lock()
-        self._unsaved: deque[Interval] = deque(maxlen=_UNSAVED)
+        self._unsaved: deque[tuple[Interval, Doubt | None]] = deque(maxlen=_UNSAVED)
+        self._doubted = True
+        """Whether there may be rows that the clock of this boot will put right."""
         self._database = Database(
             path,
-            schema=_SCHEMA,
-            version=_VERSION,
+            steps=_STEPS,
             failure="the history cannot be written to %s (%s): it is kept in memory until that works again; "
             "free space there or make it writable",
             recovery="the history is written to %s again; nothing is missing",
@@ -111,11 +129,22 @@ class History:
         with self._lock:
             self._save()
 
-    def add(self, interval: Interval) -> None:
-        """Keep an interval; it replaces one of the same id."""
+    def add(self, interval: Interval, doubt: Doubt | None = None) -> None:
+        """Keep an interval; it replaces one of the same id.
+
+        Args:
+            interval: what played.
+            doubt: about its times, which are put right when the clock has been set.
+        """
         with self._lock:
-            self._unsaved.append(interval)
+            self._unsaved.append((interval, doubt))
             self._save()
+
+    def look(self) -> None:
+        """Put right what was dated before the clock was set, as soon as it is; costs nothing otherwise."""
+        with self._lock:
+            if self._doubted and self._clock.is_set:
+                self._save()
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -128,20 +157,54 @@ class History:
         self._database.save(self._write, anew=lambda: None)
 
     def _write(self, connection: sqlite3.Connection) -> None:
-        if not self._unsaved:
+        doubted = self._doubted or any(doubt for _, doubt in self._unsaved)
+        if not (self._unsaved or doubted):
             return
-        newest = max(interval.ended for interval in self._unsaved)
         with transaction(connection):
             connection.executemany(
-                "INSERT OR REPLACE INTO interval (id, source, started, ended, peak, mean, model)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                map(astuple, self._unsaved),
+                "INSERT OR REPLACE INTO interval"
+                " (id, source, started, ended, peak, mean, model, boot, clock_offset)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_columns(*each) for each in self._unsaved),
             )
-            connection.execute("DELETE FROM interval WHERE ended < ?", (newest - self._retention_s,))
+            if doubted:
+                doubted = self._put_right(connection)
+            if self._unsaved and self._clock.is_set:
+                # Not by the intervals alone: one that is dated into the future would take all others along.
+                now = min(self._clock.now(), max(interval.ended for interval, _ in self._unsaved))
+                connection.execute(
+                    "DELETE FROM interval WHERE ended < ? AND boot IS NULL", (now - self._retention_s,)
+                )
             connection.execute(
                 "DELETE FROM interval WHERE row <= (SELECT max(row) FROM interval) - ?", (self._most,)
             )
         self._unsaved.clear()
+        self._doubted = doubted
+
+    def _put_right(self, connection: sqlite3.Connection) -> bool:
+        """Date again what the clock now allows; whether some of this boot must still wait."""
+        rows = connection.execute("SELECT DISTINCT boot, clock_offset FROM interval WHERE boot IS NOT NULL")
+        wait = False
+        for boot, offset in rows.fetchall():
+            if not (isinstance(boot, str) and isinstance(offset, float)):
+                continue
+            correction = self._clock.correction(Doubt(boot, offset))
+            if correction is not None:
+                connection.execute(
+                    "UPDATE interval SET started = started + ?1, ended = ended + ?1, boot = NULL,"
+                    " clock_offset = NULL WHERE boot = ?2 AND clock_offset = ?3",
+                    (correction, boot, offset),
+                )
+            elif not self._clock.is_set:
+                wait = True
+        return wait
+
+
+def _columns(interval: Interval, doubt: Doubt | None) -> tuple[object, ...]:
+    """The row of an interval."""
+    values = (interval.id, interval.source, interval.started, interval.ended)
+    scores = (interval.peak, interval.mean, interval.model)
+    return *values, *scores, *((None, None) if doubt is None else (doubt.boot, doubt.offset))
 
 
 @contextmanager
@@ -177,8 +240,9 @@ def intervals(
     connection: sqlite3.Connection, *, since: float, until: float, source: str | None = None
 ) -> Iterator[Interval]:
     """The intervals that touch [since, until), seconds since the epoch, by start; of one source or of all."""
+    clock_set = "boot IS NULL" if version_of(connection, _STEPS) >= _CLOCK_SET_SINCE else "1"
     rows = connection.execute(
-        "SELECT id, source, started, ended, peak, mean, model FROM interval"
+        f"SELECT id, source, started, ended, peak, mean, model, {clock_set} FROM interval"  # noqa: S608 - no input
         " WHERE ended > ? AND started < ? AND (? IS NULL OR source = ?) ORDER BY started, row",
         (since, until, source, source),
     )
@@ -195,7 +259,8 @@ def intervals(
 
 def _interval(row: tuple[Any, ...]) -> Interval | None:
     """The interval; None where damage to the disk has left something else in its place."""
-    interval = Interval(*row)
+    id_, source, started, ended, peak, mean, model, clock_set = row
+    interval = Interval(id_, source, started, ended, peak, mean, model, bool(clock_set))
     texts = (interval.id, interval.source, interval.model)
     numbers = (interval.started, interval.ended, interval.peak, interval.mean)
     sound = (

@@ -1,4 +1,4 @@
-"""The state directory: the outbox, the history, and the lock that keeps other daemons out."""
+"""The state directory: outbox, history, ledger of retained topics, and the lock that keeps other daemons out."""
 
 import fcntl
 import logging
@@ -9,15 +9,26 @@ from pathlib import Path
 
 from device.configuration.settings import Config, HistoryConfig
 from device.errors import ConfigurationError, OidoError
+from device.publishing.ledger import Ledger, former_topics
+from device.publishing.music_today import MusicToday, local_midnight
+from device.storage.clock import Clock
 from device.storage.history import FILE as HISTORY_FILE
-from device.storage.history import History
+from device.storage.history import History, intervals, reading
 from device.storage.journal import Journal
 from device.storage.last_heard import LastHeard, read_last_heard
+from device.storage.ledger import FileLedger
 from device.storage.sqlite_outbox import SqliteOutbox
 
 _log = logging.getLogger(__name__)
 
 OUTBOX_FILE = "outbox.db"
+
+LEDGER_FILE = "retained"
+
+TODAY_FILE = "today.db"
+"""The intervals of the last two days, where no history is kept: for the music of today."""
+
+_TODAY_DAYS = 2.0
 
 DETECTED_WITHIN_S = 4_000.0
 """A start is stored at most a window and `[decision] min_on_s` (at most an hour) after the onset. If it seems to
@@ -65,7 +76,9 @@ def runtime_directory(environment: Mapping[str, str] = os.environ) -> Path | Non
 class State:
     """The state directory, open for as long as the daemon runs, for one daemon at a time."""
 
-    def __init__(self, config: Config, *, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, config: Config, *, environment: Mapping[str, str] = os.environ, clock: Clock | None = None
+    ) -> None:
         """Load what the last process left: events wait again, and music that it did not end is ended.
 
         Without a broker and a history, no directory is made. If the directory cannot be made or used, an error is
@@ -74,6 +87,7 @@ class State:
         Args:
             config: all settings.
             environment: names the directories.
+            clock: None: this machine's.
 
         Raises:
             OidoError: another daemon uses the directory.
@@ -82,24 +96,54 @@ class State:
         """Where events wait; None: in the publisher's memory."""
         self.journal: Journal | None = None
         """For the listeners; None: nothing is kept."""
+        self.ledger = Ledger()
+        """The topics retained at the broker."""
         self._environment = environment
         self._settings = directory, events, history = _settings(config, environment)
         self._closing = ExitStack()
+        self._intervals: Path | None = None
+        self._history: History | None = None
         if directory is None or not _made(directory):
             return
         _lock(directory, self._closing)
+        clock = clock or Clock()
         kept, last_heard = None, None
         if history is not None:
-            kept = History(directory / HISTORY_FILE, retention_days=history.retention_days)
-            self._closing.callback(kept.close)
+            self._intervals = directory / HISTORY_FILE
+            kept = History(self._intervals, retention_days=history.retention_days, clock=clock)
+        else:
+            self._intervals = directory / TODAY_FILE
+            kept = History(self._intervals, retention_days=_TODAY_DAYS, clock=clock)
+        self._history = kept
+        self._closing.callback(kept.close)
         runtime = runtime_directory(environment)
         if events is not None:
-            self.outbox = SqliteOutbox(directory / OUTBOX_FILE, events)
+            self.outbox = SqliteOutbox(directory / OUTBOX_FILE, events, clock=clock)
             self._closing.callback(self.outbox.close)
+            self.ledger = _ledger(directory / LEDGER_FILE, config)
             last_heard = LastHeard(runtime, node=config.node.name)
-        self.journal = Journal(history=kept, last_heard=last_heard)
+        self.journal = Journal(history=kept, last_heard=last_heard, clock=clock)
         if self.outbox is not None:
             _close_what_is_open(self.outbox, self.journal, runtime)
+
+    def music_today(self, source: str, *, now: float) -> MusicToday:
+        """The music of this source that is stored for the local day of `now`, seconds since the epoch."""
+        if self._intervals is None:
+            return MusicToday()
+        try:
+            with reading(self._intervals) as connection:
+                since = local_midnight(now)
+                found = intervals(connection, since=since, until=now, source=source)
+                return MusicToday((each.started, each.ended) for each in found)
+        except OidoError as error:
+            _log.warning("the music of today is counted from now on: %s", error)
+            return MusicToday()
+
+    def look(self) -> None:
+        """Put right what was dated before the clock was set, and take up events to be sent again; now and then."""
+        for each in (self._history, self.outbox):
+            if each is not None:
+                each.look()
 
     def must_fit(self, config: Config) -> None:
         """Refuse settings that need another state than this.
@@ -118,6 +162,14 @@ class State:
         self._closing.close()
 
 
+def _ledger(path: Path, config: Config) -> Ledger:
+    """The ledger; at its very first start, with what an older version of the program may have left."""
+    ledger = FileLedger(path)
+    if ledger.begun:
+        ledger.note(former_topics(config))
+    return ledger
+
+
 def _close_what_is_open(outbox: SqliteOutbox, journal: Journal, runtime: Path | None) -> None:
     """End the music that was on when the last process was killed or lost its power."""
     for event in outbox.open_events():
@@ -126,7 +178,7 @@ def _close_what_is_open(outbox: SqliteOutbox, journal: Journal, runtime: Path | 
         if heard is None:
             late = event.noted - start.started > DETECTED_WITHIN_S
             heard = start.started if late else event.noted
-        journal.said(outbox.close_event(event, heard))
+        journal.said(outbox.close_event(event, heard), event.doubt)
         _log.warning("%s: the last run ended while music was on; that music is ended now", start.source)
 
 
@@ -151,7 +203,8 @@ def _made(directory: Path) -> bool:
     except OSError as error:
         _log.error(
             "the state directory %s cannot be made (%s): events that wait for the broker are lost when oido ends, "
-            "and no history is kept; set [node] state_dir to a directory that this user may write",
+            "no history is kept, and what a renamed or removed source leaves at the broker is not cleared; set "
+            "[node] state_dir to a directory that this user may write",
             directory,
             error.strerror,
         )

@@ -47,7 +47,7 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
         lines = [
             "user root",  # where root runs the tests: the user mosquitto cannot read their directory
-            "persistence false",
+            *([] if "persistence true" in more else ["persistence false"]),
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'true' if passwords is None else 'false'}",
             "log_type all",

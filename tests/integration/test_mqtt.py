@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from scripted_broker import connect_once
 from subscriber import Subscriber, subscribers
 from waiting import DEADLINE_S, eventually
 
-from device.configuration.settings import MqttConfig
+from device.configuration.settings import Config, HomeAssistantConfig, MqttConfig, NodeConfig, SourceConfig
+from device.publishing.discovery import discovery_topics
 from device.publishing.message import Message, Topics, event_message, state_messages
 from device.publishing.mqtt import MqttPublisher
 from device.publishing.payloads import EventReport, StateReport
@@ -51,6 +53,11 @@ def subscribe() -> Iterator[Subscribe]:
 def publisher_of(config: MqttConfig) -> MqttPublisher:
     """One that tries again soon."""
     return MqttPublisher(config, topics=TOPICS, retry=SOON)
+
+
+def checked(mqtt: MqttConfig) -> Config:
+    """The configuration that is checked."""
+    return Config(node=NodeConfig(name="attic"), source=(SourceConfig(name="mic"),), mqtt=mqtt)
 
 
 def event(payload: str) -> Message:
@@ -206,7 +213,7 @@ def test_the_right_password_lets_the_device_in(new_mosquitto: NewMosquitto, tmp_
 def test_a_check_publishes_and_reads_it_back(mosquitto: Mosquitto, subscribe: Subscribe) -> None:
     """What others see of it keeps to the contract, and nothing stays behind."""
     watcher = subscribe(mosquitto.port)
-    assert round_trip(mosquitto.config(), TOPICS) is None
+    assert round_trip(checked(mosquitto.config())) is None
     assert eventually(lambda: len(watcher.payloads(TOPICS.response("check"))) == 1)
     assert subscribe(mosquitto.port).payloads(TOPICS.response("check")) == []
 
@@ -216,8 +223,34 @@ def test_a_check_finds_a_broker_that_swallows(new_mosquitto: NewMosquitto, tmp_p
     acl = tmp_path / "acl"
     acl.write_text("topic read oido/#\n")
     broker = new_mosquitto(more=f"acl_file {acl}")
-    said = round_trip(broker.config(timeout_s=1.0), TOPICS) or ""
+    said = round_trip(checked(broker.config(timeout_s=1.0))) or ""
     assert "did not come back; allow it to write and read oido/attic/#" in said
+
+
+def test_a_check_finds_an_access_list_without_discovery(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:
+    """The device would work, and Home Assistant never hear of it; MQTT 3.1.1 says nothing of that."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite oido/#\ntopic read homeassistant/#\n")
+    broker = new_mosquitto(more=f"acl_file {acl}")
+    said = round_trip(checked(broker.config(timeout_s=1.0))) or ""
+    assert "did not come back; allow it to write and read homeassistant/device/+/config" in said
+    unwanted = replace(checked(broker.config()), homeassistant=HomeAssistantConfig(enabled=False))
+    assert round_trip(unwanted) is None
+
+
+def test_a_check_leaves_discovery_as_it_is(mosquitto: Mosquitto, subscribe: Subscribe) -> None:
+    """Retained or not: Home Assistant is told nothing that it does not know, and above all no empty message."""
+    config = checked(mosquitto.config())
+    (topic, *_) = discovery_topics(config)
+    early = subscribe(mosquitto.port, "homeassistant/#")
+    assert round_trip(config) is None
+    assert early.payloads(topic) == []
+    early.client.publish(topic, "known", qos=1, retain=True)
+    assert eventually(lambda: early.last(topic) == "known")
+    assert round_trip(config) is None
+    assert set(early.payloads(topic)) == {"known"}
+    late = subscribe(mosquitto.port, topic)
+    assert eventually(lambda: late.last(topic) == "known")
 
 
 def test_a_wrong_password_is_reported_once_and_not_hammered(
