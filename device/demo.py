@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from device.commands.options import add_model
 from device.configuration.settings import Config, ModelConfig, MqttConfig, NodeConfig, SourceConfig
 from device.daemon.daemon import run as run_daemon
-from device.errors import PublishError, UsageError
+from device.errors import OidoError, PublishError
 from device.sound import Block
 from device.sources.recording import Pace, Recording
 
@@ -55,10 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play the scene and print every message."""
+    make = _amqtt()
     print(
         "speech for 24 s, then Bach for 24 s, then speech again; what a subscriber to oido/# sees:\n", flush=True
     )
-    with embedded_broker() as port:
+    with embedded_broker(make) as port:
         subscriber = Subscriber(port, wanted="oido/#", last=("oido/demo/status", "offline"))
         try:
             code = run_daemon(
@@ -111,23 +112,19 @@ class Scene:
 
 
 @contextmanager
-def embedded_broker(
-    make: Callable[[dict[str, Any]], Any] | None = None, *, patience_s: float = _START_S
-) -> Iterator[int]:
+def embedded_broker(make: Callable[[dict[str, Any]], Any], *, patience_s: float = _START_S) -> Iterator[int]:
     """Run a broker on a free loopback port, in a thread named `broker`, while the context is open.
 
     Args:
-        make: makes the broker of its configuration, inside a running event loop; None: amqtt's.
+        make: makes the broker of its configuration, inside a running event loop.
         patience_s: how long it may take to start.
 
     Yields:
         The port.
 
     Raises:
-        UsageError: amqtt is not installed.
         PublishError: it cannot start.
     """
-    make = make or _amqtt()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     started: list[Any] = []
@@ -172,12 +169,12 @@ def _amqtt() -> Callable[[dict[str, Any]], Any]:
     """The class of amqtt's broker.
 
     Raises:
-        UsageError: amqtt is not installed.
+        OidoError: amqtt is not installed.
     """
     try:
         import amqtt.broker  # noqa: PLC0415 - an extra that only the demo needs
     except ImportError as error:
-        raise UsageError(
+        raise OidoError(
             "the demo needs a broker of its own: pip install 'oido[demo]' in a virtual environment; "
             "where there is a broker, oido run --input FILE --pace fast shows as much"
         ) from error
@@ -231,7 +228,10 @@ class Subscriber:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         payload = message.payload.decode()
         if not self._done.is_set():
-            sys.stdout.write(f"{message.topic} {payload}\n")
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(f"{message.topic} {payload}\n")
+                sys.stdout.flush()
+            except OSError:
+                self._done.set()  # nothing more can be shown; the command line says why at the end
         if (message.topic, payload) == self._last:
             self._done.set()

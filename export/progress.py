@@ -3,8 +3,6 @@
 import sys
 from typing import Self
 
-from tqdm import tqdm
-
 
 class Progress:
     """Counts so many steps on standard error, as a context manager; a step is called `unit`."""
@@ -12,8 +10,12 @@ class Progress:
     def __init__(self, *, total: int, unit: str) -> None:
         self._total = total
         self._done = 0
+        self._bar = None
         # Off a terminal there is no bar at all: it would start a thread, and processes are forked meanwhile.
-        self._bar = tqdm(total=total, unit=f" {unit}", leave=False) if sys.stderr.isatty() else None
+        if sys.stderr.isatty():
+            from tqdm import tqdm  # noqa: PLC0415 - an extra
+
+            self._bar = tqdm(total=total, unit=f" {unit}", leave=False)
 
     def __enter__(self) -> Self:
         """Start counting."""

@@ -295,11 +295,11 @@ def run_without(module: str, program: str, *words: str | Path) -> subprocess.Com
 
 
 def test_without_matplotlib_one_sentence_says_how_to_get_it(recording: Path) -> None:
-    """Exit code 2; without `--plot` nobody misses it."""
+    """Exit code 1; without `--plot` nobody misses it."""
     program = "from device.cli import main; sys.exit(main(sys.argv[1:]))"
     drawn = run_without("matplotlib", program, "classify", recording, "--plot", recording.with_name("no.png"))
     sentence = "oido: error: --plot needs matplotlib, which is not installed here: pip install 'oido[plot]'\n"
-    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (2, "", sentence)
+    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (1, "", sentence)
     assert run_without("matplotlib", program, "classify", recording).returncode == 0
 
 

@@ -13,11 +13,11 @@ from device.benchmark.job import Job
 from device.benchmark.results import Settings
 from device.benchmark.survey import survey
 from device.benchmark.table import table
+from device.command_line import complain
 from device.commands.options import add_config
 from device.commands.progress_bar import Progress
 from device.configuration.settings import Runtime, load
 from device.errors import OidoError, UsageError
-from device.masking import masked
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 192_000
 """What microphones capture at."""
@@ -85,15 +85,15 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(sys.stderr) as progress:
         report = survey(wanted, show=progress.draw, failed=failures.append)
     for error in failures:
-        print(masked(f"oido: error: {error}"), file=sys.stderr)
+        complain("oido", f"error: {error}")
     if not report.models:
         return OidoError.exit_code
     if report.before.load_average > report.machine.cores / 2:
-        print(f"oido: warning: {BUSY.format(report.before.load_average, report.machine.cores)}", file=sys.stderr)
+        complain("oido", f"warning: {BUSY.format(report.before.load_average, report.machine.cores)}")
     if earlier is not None:
         report = replace(report, comparison=compare(report, earlier, file=str(arguments.compare)))
         for warning in report.comparison.warnings if report.comparison else ():
-            print(f"oido: warning: {warning}", file=sys.stderr)
+            complain("oido", f"warning: {warning}")
     for line in [dumps(report, indent=2)] if arguments.json else table(report):
         print(line)
     return OidoError.exit_code if failures else 0

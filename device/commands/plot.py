@@ -64,6 +64,7 @@ def check(path: Path, files: Sequence[str]) -> None:
 
     Raises:
         UsageError: it cannot be drawn; the message says why.
+        OidoError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {path}: a picture's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
@@ -72,7 +73,7 @@ def check(path: Path, files: Sequence[str]) -> None:
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - never fails, however long the name
         raise UsageError(f"--plot {path}: there is no folder {path.absolute().parent}; make it first")
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib, which is not installed here: pip install 'oido[plot]'")
+        raise OidoError("--plot needs matplotlib, which is not installed here: pip install 'oido[plot]'")
 
 
 def save(timelines: Sequence[Timeline], path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.comparison.learning import Point
 from export.comparison.rows import ALL, Judged, Row
 from export.evaluation.plots import blank, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def forest(rows: Sequence[Row], path: Path) -> Path:
@@ -32,6 +34,8 @@ def forest(rows: Sequence[Row], path: Path) -> Path:
 
 def curves(judged: Sequence[Judged], path: Path) -> Path:
     """ROC and precision over recall of the row of each extractor that is best on validation."""
+    from sklearn.metrics import precision_recall_curve, roc_curve  # noqa: PLC0415 - an extra
+
     figure = blank(9.0, 4.4)
     roc, precision = figure.subplots(1, 2)
     names = dict.fromkeys(each.row.feature for each in judged)
@@ -61,6 +65,8 @@ def corner(judged: Sequence[Judged]) -> float:
 
     A little more than twice the equal error rate of the worst row.
     """
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - an extra
+
     worst = 0.0
     for each in judged:
         wrong, found, _ = roc_curve(each.truth, each.probability)
@@ -68,19 +74,19 @@ def corner(judged: Sequence[Judged]) -> float:
     return next((span for span in _SPANS if 2.2 * worst <= span), 1.0)
 
 
-def zoom_roc(axes: Axes, span: float) -> None:
+def zoom_roc(axes: "Axes", span: float) -> None:
     """The corner at the upper left."""
     axes.set(xlabel="part of no music taken for music", ylabel="part of music found", xlim=(-0.02 * span, span))
     _zoom(axes, span)
 
 
-def zoom_precision(axes: Axes, span: float) -> None:
+def zoom_precision(axes: "Axes", span: float) -> None:
     """The corner at the upper right."""
     axes.set(xlabel="recall", ylabel="precision", xlim=(1 - span, 1 + 0.02 * span))
     _zoom(axes, span)
 
 
-def _zoom(axes: Axes, span: float) -> None:
+def _zoom(axes: "Axes", span: float) -> None:
     axes.set(ylim=(1 - span, 1 + 0.02 * span))
     axes.grid(visible=True, color="0.92")
     if span < 1:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
-
-from matplotlib.axes import Axes
-from sklearn.metrics import precision_recall_curve, roc_curve
+from typing import TYPE_CHECKING, Literal
 
 from export.comparison.figures import corner, zoom_precision, zoom_roc
 from export.comparison.rows import ALL, Judged
 from export.evaluation.metrics import reliability
 from export.evaluation.plots import blank, draw_bins, draw_confusion, grid, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SMALL_INCHES = 2.1
 _LARGE_INCHES = 4.4
@@ -20,9 +20,9 @@ _STROKES = ("-", "--", "-.", ":")
 
 Corner = Literal["lower left", "lower right"]
 
-Draw = Callable[[Axes, Judged], None]
+Draw = Callable[["Axes", Judged], None]
 
-Zoom = Callable[[Axes, float], None]
+Zoom = Callable[["Axes", float], None]
 
 _FEWEST_ROWS = 10
 """A point of a reliability diagram that stands for fewer says nothing."""
@@ -60,12 +60,16 @@ def _by_extractor(judged: Sequence[Judged], draw: Draw, zoom: Zoom, legend: Corn
     return save(figure, path)
 
 
-def _roc(axes: Axes, each: Judged) -> None:
+def _roc(axes: "Axes", each: Judged) -> None:
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - an extra
+
     wrong, found, _ = roc_curve(each.truth, each.probability)
     axes.plot(wrong, found, linewidth=1.2, label=f"{each.row.head} {each.row.reports[ALL].roc_auc.value:.4f}")
 
 
-def _precision_recall(axes: Axes, each: Judged) -> None:
+def _precision_recall(axes: "Axes", each: Judged) -> None:
+    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - an extra
+
     precision, recall, _ = precision_recall_curve(each.truth, each.probability)
     axes.plot(recall, precision, linewidth=1.2, label=f"{each.row.head} {each.row.reports[ALL].pr_auc.value:.4f}")
 
@@ -89,7 +93,7 @@ def _by_row(judged: Sequence[Judged], draw: Draw, path: Path) -> Path:
     return save(figure, path)
 
 
-def _reliability(axes: Axes, each: Judged) -> None:
+def _reliability(axes: "Axes", each: Judged) -> None:
     """Of those bins that have rows enough."""
     bins = [one for one in reliability(each.truth, each.probability) if one.rows >= _FEWEST_ROWS]
     draw_bins(axes, bins, len(each.truth), largest=100)
@@ -101,7 +105,7 @@ def _reliability(axes: Axes, each: Judged) -> None:
     axes.set_axisbelow(True)
 
 
-def _confusion(axes: Axes, each: Judged) -> None:
+def _confusion(axes: "Axes", each: Judged) -> None:
     draw_confusion(axes, each.truth, each.decided, percent=True)
     axes.set_title(f"{each.row.name}\nmusic from {each.row.threshold:.2f}", fontsize="small")
 

@@ -16,9 +16,6 @@ another matter: the file sees them rounded.
 import importlib
 from typing import Any
 
-from skl2onnx import to_onnx, update_registered_converter
-from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-
 from device.sound import FloatArray
 from export.errors import ExportError
 
@@ -38,6 +35,8 @@ def convert(classifier: Any, example: FloatArray) -> bytes:
     Raises:
         ExportError: XGBoost's converter is not installed.
     """
+    from skl2onnx import to_onnx  # noqa: PLC0415 - an extra
+
     if type(classifier).__module__.partition(".")[0] == "xgboost":
         _register(type(classifier))
     # ZipMap would return a list of dictionaries, one allocation a row, that only Python understands.
@@ -48,6 +47,11 @@ def convert(classifier: Any, example: FloatArray) -> bytes:
 
 def _register(kind: type) -> None:
     """Tell skl2onnx how XGBoost is converted; again does no harm."""
+    from skl2onnx import update_registered_converter  # noqa: PLC0415 - an extra
+    from skl2onnx.common.shape_calculator import (  # noqa: PLC0415 - an extra
+        calculate_linear_classifier_output_shapes,
+    )
+
     try:
         module = importlib.import_module("onnxmltools.convert.xgboost.operator_converters.XGBoost")
     except ImportError as error:

@@ -7,7 +7,6 @@ what is done to the sound must never tell which it is.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
 
 from device.sound import SAMPLE_RATE, FloatArray
 
@@ -46,6 +45,8 @@ def impulse_response(
     Returns:
         (n,) float32, n = rt60_s of samples, unit energy.
     """
+    import scipy.signal  # noqa: PLC0415 - an extra
+
     length = max(int(rt60_s * SAMPLE_RATE), 800)
     time_s = np.arange(length) / SAMPLE_RATE
     tail = generator.standard_normal(length) * np.exp(-6.908 * time_s / rt60_s)
@@ -123,6 +124,8 @@ def in_a_room(samples: FloatArray, generator: np.random.Generator, room: Room = 
     Returns:
         (n,) float32 in [-1, 1], quantised to 16 bit.
     """
+    import scipy.signal  # noqa: PLC0415 - an extra
+
     if not samples.size:
         return samples
     response = impulse_response(

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 
 from export.errors import ExportError
 from export.estimators.families import families_of
@@ -52,6 +50,8 @@ def folds(y: Labels, weight: FloatVector, groups: Groups, *, seed: int, wanted: 
     Raises:
         ExportError: music or no music comes from a single family of packages, which cannot be left out.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - an extra
+
     families = families_of(groups)
     for label, called in ((1, "music"), (0, "no music")):
         there = np.unique(families[y == label])
@@ -152,6 +152,8 @@ def sigmoid(scores: FloatVector, y: Labels, weight: FloatVector) -> tuple[float,
     inside, by the number of rows, so that the slope stays finite where a score tells all rows apart. The (n,)
     scores are of rows that were not learnt from.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+
     music = int(np.count_nonzero(y))
     target = np.where(y == 1, (music + 1) / (music + 2), 1 / (len(y) - music + 2))
     middle, spread = float(scores.mean()), float(scores.std()) or 1.0

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-from sklearn.ensemble import RandomForestClassifier
+from typing import TYPE_CHECKING, ClassVar
 
 from device.sound import FloatArray
 from export.estimators.base import Reads, check
 from export.estimators.choosing import LEAST, Fold, Setting, choose, folds
 from export.estimators.pooled import FittedClassifier
 from export.evaluation.metrics import FloatVector, Groups, Labels, log_odds
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class RandomForest:
 
     def _fit(
         self, x: FloatArray, y: Labels, weight: FloatVector, setting: Setting, trees: int, seed: int
-    ) -> RandomForestClassifier:
+    ) -> "RandomForestClassifier":
+        from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415 - an extra
+
         forest = RandomForestClassifier(
             trees,
             max_leaf_nodes=setting["max_leaf_nodes"],

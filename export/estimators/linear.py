@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from device.sound import FloatArray
 from export.estimators.base import Reads, check
 from export.estimators.choosing import Choice, Fold, Setting, choose, folds, sigmoid
 from export.estimators.pooled import FittedClassifier
 from export.evaluation.metrics import FloatVector, Groups, Labels
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 LOGISTIC_STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 SVM_STRENGTHS = LOGISTIC_STRENGTHS[:-1]
@@ -35,7 +34,9 @@ class PooledLogistic:
         """As `Estimator.fit`; C is chosen."""
         check(x, y, weight=weight, groups=groups, reads=self.reads, name=self.name)
 
-        def fit(x: FloatArray, y: Labels, weight: FloatVector, setting: Setting) -> Pipeline:
+        def fit(x: FloatArray, y: Labels, weight: FloatVector, setting: Setting) -> "Pipeline":
+            from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+
             return _fit(LogisticRegression(C=setting["c"], max_iter=2_000), x, y, weight)
 
         choice = _chosen(fit, self.strengths, x, y, weight, groups, seed)
@@ -56,7 +57,9 @@ class LinearSvm:
         """As `Estimator.fit`; C is chosen, and the sigmoid is fitted on the scores by which it was chosen."""
         check(x, y, weight=weight, groups=groups, reads=self.reads, name=self.name)
 
-        def fit(x: FloatArray, y: Labels, weight: FloatVector, setting: Setting) -> Pipeline:
+        def fit(x: FloatArray, y: Labels, weight: FloatVector, setting: Setting) -> "Pipeline":
+            from sklearn.svm import LinearSVC  # noqa: PLC0415 - an extra
+
             # The primal problem: there are more rows than columns, and its solver draws nothing by chance.
             machine = LinearSVC(C=setting["c"], dual=False, max_iter=2_000, random_state=seed)
             return _fit(machine, x, y, weight)
@@ -69,7 +72,10 @@ class LinearSvm:
         return FittedClassifier(self.name, _with_sigmoid(fitted, slope, offset), parameters)
 
 
-def _fit(machine: Any, x: FloatArray, y: Labels, weight: FloatVector) -> Pipeline:
+def _fit(machine: Any, x: FloatArray, y: Labels, weight: FloatVector) -> "Pipeline":
+    from sklearn.pipeline import Pipeline  # noqa: PLC0415 - an extra
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - an extra
+
     # In float64: with float32's rounding a solver may stop early, and elsewhere on another processor.
     pipeline = Pipeline([("scale", StandardScaler()), ("machine", machine)])
     return pipeline.fit(x.astype(np.float64), y, machine__sample_weight=weight)
@@ -88,12 +94,15 @@ def _chosen(
     return choose(settings, score, folds(y, weight, groups, seed=seed), y=y, weight=weight, patience=1)
 
 
-def _with_sigmoid(fitted: Pipeline, slope: float, offset: float) -> Pipeline:
+def _with_sigmoid(fitted: "Pipeline", slope: float, offset: float) -> "Pipeline":
     """The machine and its sigmoid as one: a sigmoid of a weighted sum is what logistic regression computes too.
 
     So it becomes the same two operations in ONNX (Scaler, LinearClassifier), which a `CalibratedClassifierCV` of
     scikit-learn would need a dozen for.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+    from sklearn.pipeline import Pipeline  # noqa: PLC0415 - an extra
+
     machine = fitted["machine"]
     same = LogisticRegression()
     same.classes_ = machine.classes_

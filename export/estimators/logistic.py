@@ -3,17 +3,18 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from device.sound import FloatArray
 from export.corpus.features import Rows
 from export.errors import ExportError
 from export.estimators.families import families_of
 from export.evaluation.metrics import FloatVector, f1, package_weights
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 STRENGTHS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.01)
 """Values of C that cross-validation chooses from: many correlated statistics need a strong penalty."""
@@ -22,11 +23,15 @@ FOLDS = 5
 SEED = 7
 
 
-def fit(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> Pipeline:
+def fit(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> "Pipeline":
     """Fit on training rows, weighted by `package_weights`; c is the inverse strength of the L2 penalty.
 
     Only the features of the columns are used, all of them if there are none.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+    from sklearn.pipeline import Pipeline  # noqa: PLC0415 - an extra
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - an extra
+
     pipeline = Pipeline(
         [
             ("scale", StandardScaler()),
@@ -38,7 +43,7 @@ def fit(rows: Rows, *, c: float, columns: Sequence[int] | None = None) -> Pipeli
     return pipeline
 
 
-def probability(pipeline: Pipeline, features: FloatArray) -> FloatVector:
+def probability(pipeline: "Pipeline", features: FloatArray) -> FloatVector:
     """Raw probability of music, (n,)."""
     music: FloatVector = pipeline.predict_proba(features)[:, 1]
     return music

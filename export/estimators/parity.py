@@ -1,14 +1,17 @@
 """Does the converted file give the same probabilities as the estimator?"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from device.hearing.models.loading import Model
 from device.sound import FloatArray
 from export.estimators.base import Fitted, ModelFile
 from export.estimators.logistic import probability
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 ONNX_BAR = 1e-4
 """Difference in probability that an ONNX file may have: both compute the same in other precisions."""
@@ -16,7 +19,7 @@ ONNX_BAR = 1e-4
 _THRESHOLD = 0.5
 
 
-def largest_difference(model: Model, pipeline: Pipeline, features: FloatArray) -> float:
+def largest_difference(model: Model, pipeline: "Pipeline", features: FloatArray) -> float:
     """In calibrated probability, between the device's model and the pipeline of (n, features) float32 rows."""
     ours = model.sidecar.calibration(probability(pipeline, features).astype(np.float32))
     return float(np.abs(ours - model.probability(features)).max())

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 
 from device.hearing.models.sidecar import MODES, Calibration
 from export.errors import ExportError
@@ -34,12 +30,16 @@ _FEWEST = 2
 
 def platt(truth: Labels, raw: FloatVector, weight: FloatVector) -> Calibration:
     """Fit a sigmoid on the log odds of raw probabilities (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+
     model = LogisticRegression(C=np.inf).fit(log_odds(raw)[:, None], truth, sample_weight=weight)
     return Calibration("platt", slope=float(model.coef_[0, 0]), offset=float(model.intercept_[0]))
 
 
 def temperature(truth: Labels, raw: FloatVector, weight: FloatVector) -> Calibration:
     """Scale log odds by one factor (Guo et al. 2017); the order and the middle stay where they are."""
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - an extra
+
     odds = log_odds(raw.astype(np.float64))
     furthest = log_odds(np.ones(1))[0]
 
@@ -52,6 +52,8 @@ def temperature(truth: Labels, raw: FloatVector, weight: FloatVector) -> Calibra
 
 def isotonic(truth: Labels, raw: FloatVector, weight: FloatVector) -> Calibration:
     """The best of all ascending curves (Zadrozny and Elkan 2002), thinned to a few points."""
+    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - an extra
+
     curve = IsotonicRegression(y_min=0.001, y_max=0.999, out_of_bounds="clip").fit(
         raw, truth, sample_weight=weight
     )
@@ -78,6 +80,8 @@ def cross_validated(
     Raises:
         ExportError: there are no two packages of music, or of no music.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - an extra
+
     packages = [len(np.unique(package[truth == label])) for label in (1, 0)]
     if min(packages) < _FEWEST:
         raise ExportError(

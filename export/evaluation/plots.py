@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from export.evaluation.calibration import Operating
 from export.evaluation.metrics import Bin, BoolVector, FloatVector, Labels, reliability
 from export.evaluation.results import Result
 from export.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PANEL_INCHES = 3.6
 
@@ -20,28 +21,31 @@ _DARK = 0.5
 """From this part of a row on, the shade takes white figures."""
 
 
-def blank(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> "Figure":
     """An empty picture, sizes in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+
     # Not pyplot, which keeps every figure in a list of its own and may ask for a display.
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def grid(figure: Figure, rows: int, columns: int) -> list[list[Axes]]:
+def grid(figure: "Figure", rows: int, columns: int) -> "list[list[Axes]]":
     """Its panels, also where there is but one row or column of them."""
     panels: list[list[Axes]] = figure.subplots(rows, columns, squeeze=False).tolist()
     return panels
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save(figure: "Figure", path: Path) -> Path:
     """Write it as a PNG file, whole or not at all."""
     with whole_file(path) as part:
         figure.savefig(part, dpi=120, format="png")
     return path
 
 
-def draw_bins(axes: Axes, bins: Sequence[Bin], rows: int, *, largest: float, label: str | None = None) -> None:
+def draw_bins(axes: "Axes", bins: Sequence[Bin], rows: int, *, largest: float, label: str | None = None) -> None:
     """A reliability diagram of some of `rows` rows; a point's area is up to `largest`, in square points."""
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
@@ -50,8 +54,10 @@ def draw_bins(axes: Axes, bins: Sequence[Bin], rows: int, *, largest: float, lab
     axes.scatter(predicted, observed, s=[4 + largest * each.rows / rows for each in bins], color=line.get_color())
 
 
-def draw_confusion(axes: Axes, truth: Labels, decided: BoolVector, *, percent: bool) -> None:
+def draw_confusion(axes: "Axes", truth: Labels, decided: BoolVector, *, percent: bool) -> None:
     """Counts, shaded by their part of the row, which may also be written as a percentage."""
+    from sklearn.metrics import confusion_matrix  # noqa: PLC0415 - an extra
+
     counts = confusion_matrix(truth, decided, labels=[0, 1])
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
@@ -93,12 +99,12 @@ def _unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
+def _panels(rows: int, columns: int) -> "tuple[Figure, list[list[Axes]]]":
     figure = blank(_PANEL_INCHES * columns, _PANEL_INCHES * rows)
     return figure, grid(figure, rows, columns)
 
 
-def _reliability(panel: Axes, result: Result) -> None:
+def _reliability(panel: "Axes", result: Result) -> None:
     verdicts = result.question.verdicts
     bins = reliability(verdicts.music, verdicts.probability)
     label = f"{result.question.model}, ECE {result.report.calibration_error.value:.3f}"
@@ -106,14 +112,18 @@ def _reliability(panel: Axes, result: Result) -> None:
     panel.set(xlabel="probability said", ylabel="part that is music")
 
 
-def _roc(panel: Axes, result: Result) -> None:
+def _roc(panel: "Axes", result: Result) -> None:
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - an extra
+
     verdicts = result.question.verdicts
     wrong, found, _ = roc_curve(verdicts.music, verdicts.probability)
     panel.plot(wrong, found, label=f"{result.question.model}, area {result.report.roc_auc.value:.4f}")
     panel.set(xlabel="part of no music taken for music", ylabel="part of music found")
 
 
-def _precision_recall(panel: Axes, result: Result) -> None:
+def _precision_recall(panel: "Axes", result: Result) -> None:
+    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - an extra
+
     verdicts = result.question.verdicts
     precision, recall, _ = precision_recall_curve(verdicts.music, verdicts.probability)
     panel.plot(recall, precision, label=f"{result.question.model}, area {result.report.pr_auc.value:.4f}")

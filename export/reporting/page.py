@@ -2,12 +2,14 @@
 
 import math
 import shlex
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from export.comparison import listing
 from export.comparison.rows import ALL
 from export.reporting import answer, charts, choice, figures, material
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SECTIONS = {
     "answer": "The answer",
@@ -33,8 +35,10 @@ def page(found: material.Material, *, made: str) -> str:
     return environment().get_template("page.html").render(material=found, made=made, sections=SECTIONS)
 
 
-def environment() -> Environment:
+def environment() -> "Environment":
     """The templates with the filters and modules that they use; all text is escaped, no name may be missing."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
+
     made = Environment(
         loader=PackageLoader("export.reporting"),
         autoescape=True,

@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
 
 from device.hearing.front_end.features import LOG_MEL, PATCH_FRAMES
 from device.hearing.models.inputs import HOP_FRAMES
@@ -198,6 +197,8 @@ def below(sound: FloatArray, reference: FloatArray, ratio_db: float) -> FloatArr
 
 def as_recorded(clean: FloatArray, generator: np.random.Generator) -> FloatArray:
     """The sound, (n,), as a device records it: through a codec, a microphone, noise or a room, at a level."""
+    import scipy.signal  # noqa: PLC0415 - an extra
+
     sound: FloatArray = clean
     if generator.random() < _CODEC_CHANCE:
         codec = CODECS[int(generator.choice(len(CODECS), p=(0.3, 0.2, 0.25, 0.05, 0.2)))]

@@ -9,16 +9,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from device.sound import FloatArray
 from export.embeddings.segments import Segments
 from export.estimators.choosing import Fold, Setting, choose, folds
 from export.evaluation.metrics import FloatVector, Groups, Labels, package_weights
 from export.whole_file import write_arrays
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 from export.yamnet.network import Head
 
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -102,7 +104,9 @@ def fit(segments: Segments, *, seed: int, penalties: Sequence[float] = PENALTIES
     return FittedHead(head, {**choice.document, "patches": len(everything.music)})
 
 
-def _learnt(x: FloatArray, y: Labels, weight: FloatVector, *, penalty: float) -> LogisticRegression:
+def _learnt(x: FloatArray, y: Labels, weight: FloatVector, *, penalty: float) -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+
     # scikit-learn sums the losses; our penalty stands beside their mean.
     c = 1 / (penalty * float(weight.sum()))
     return LogisticRegression(C=c, max_iter=MOST_STEPS).fit(x, y, sample_weight=weight)
