@@ -9,7 +9,8 @@ hands them over in a bounded queue, so that a slow consumer does not overrun the
 queue is full, the newest are dropped and counted as an overrun: what is queued has no gaps.
 
 When another microphone has been plugged in, PortAudio's list of devices is renewed (`port_audio.py`). For that
-moment the thread closes the device and opens it again; what it did not hear counts as an overrun.
+moment the thread closes the device and opens it again, which takes a tenth of a second, and another two where a
+sound server has to wake the device up. What it did not hear counts as an overrun.
 
 The thread opens and closes the device, too: with a sound server that hangs, either may take a minute, and the loss
 must still be reported within `stall_s`.
@@ -113,7 +114,7 @@ class Microphone:
                     return
                 if capture.failure is not None:
                     raise capture.failure from None
-                patience_s = self._stall_s if conditioner else self._start_s
+                patience_s = self._start_s if capture.starting else self._stall_s
                 if time.monotonic() - waiting_since > patience_s:
                     capture.stalled = True
                     raise SourceLost(f"{self._label} gave no sample for {patience_s:g} s") from None
@@ -130,6 +131,7 @@ class Microphone:
         """Open the device, read it and close it; in the capture's thread."""
         gaps = 0
         while capture.failure is None and not capture.stopping.is_set():
+            capture.starting = True
             try:
                 audio = self._audio or port_audio()
                 # The device's buffer spans several naps; a sound server delivers by quarters of it.
@@ -158,6 +160,7 @@ class Microphone:
             frames, overflowed = stream.read(min(available, rate_hz))
             captured_at = self._clock() - (available - len(frames)) / rate_hz
             overruns += overflowed
+            capture.starting = False
             try:
                 capture.pieces.put_nowait(_Piece(frames, rate_hz, captured_at, overruns))
             except queue.Full:
@@ -184,6 +187,8 @@ class _Capture(threading.Thread):
         self.pieces: queue.Queue[_Piece] = queue.Queue(maxsize=max(1, pieces))
         self.failure: SourceError | None = None
         """Why it ended by itself; what was read before is in the queue."""
+        self.starting = True
+        """Whether the device has given nothing since it was opened."""
         self.stalled = False
         """Set by the consumer: the device list is to be renewed."""
         self.stopping = threading.Event()
