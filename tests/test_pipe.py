@@ -171,7 +171,8 @@ class Program:
         self.path.write_text(
             f"#!{sys.executable} -S\nimport os, signal, sys, time\n"
             f"open({str(self.pid_file)!r}, 'w').write(str(os.getpid()))\n"
-            f"def sound(seconds): os.write(1, bytes(int(seconds * 32000)))\n{body}\n"
+            "header = b'.snd' + b''.join(n.to_bytes(4, 'big') for n in (24, 2**32 - 1, 3, 16000, 1))\n"
+            f"def sound(seconds): os.write(1, header + bytes(int(seconds * 32000)))\n{body}\n"
         )
         self.path.chmod(0o755)
 

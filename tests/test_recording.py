@@ -219,17 +219,28 @@ def test_a_wav_of_unknown_length_is_heard_whole(tmp_path: Path) -> None:
     assert len(samples_of(heard(path))) == pytest.approx(3 * SAMPLE_RATE, abs=2)
 
 
-@pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
-def test_damage_in_the_middle_is_reported(tmp_path: Path, name: str) -> None:
-    """Zeros over a part of the file: what came before is heard, then one sentence."""
-    path = write(tmp_path / name, seconds=10)
+def with_zeros_in_the_middle(path: Path) -> Path:
+    """10,000 bytes of it are lost."""
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 10_000] = bytes(10_000)
     path.write_bytes(data)
-    blocks, sentence = heard_until_error(path)
+    return path
+
+
+def test_damage_in_a_flac_is_reported(tmp_path: Path) -> None:
+    """What came before is heard, then one sentence."""
+    blocks, sentence = heard_until_error(with_zeros_in_the_middle(write(tmp_path / "a.flac", seconds=10)))
     assert 4 < len(samples_of(blocks)) / SAMPLE_RATE < 6
     assert "breaks off" in sentence
+
+
+def test_damage_in_an_mp3_that_says_how_long_it_is_is_reported(tmp_path: Path) -> None:
+    """What came before and after it is heard, then one sentence says what is missing."""
+    blocks, sentence = heard_until_error(with_zeros_in_the_middle(write(tmp_path / "a.mp3", seconds=10)))
+    assert 8 < len(samples_of(blocks)) / SAMPLE_RATE < 9.9
+    assert "damaged: from 5." in sentence
+    assert "s of 10.0 s are missing" in sentence
 
 
 def test_a_header_cut_short_is_damage(tmp_path: Path) -> None:
@@ -247,21 +258,21 @@ def test_mp3_files_joined_end_to_end_are_heard_to_the_end(tmp_path: Path) -> Non
     assert len(samples_of(heard(tmp_path / "joined.mp3"))) / SAMPLE_RATE == pytest.approx(20, abs=0.3)
 
 
-def test_info_tells_what_the_header_says(tmp_path: Path) -> None:
-    """Rate and duration, without reading the sound."""
-    info = AudioFile(write(tmp_path / "a.flac", subtype="PCM_24")).info()
-    assert (info.sample_rate_hz, info.duration_s) == (44_100, 3)
-
-
-def test_info_fails_as_blocks_would(tmp_path: Path) -> None:
-    """An early check finds what is wrong."""
+def test_the_sample_rate_is_found_as_the_sound_is(tmp_path: Path) -> None:
+    """An early check reads the beginning, and finds what is wrong."""
+    assert AudioFile(write(tmp_path / "a.flac", subtype="PCM_24")).sample_rate_hz() == 44_100
     with pytest.raises(SourceError, match="no such file"):
-        AudioFile(tmp_path / "no.wav").info()
+        AudioFile(tmp_path / "no.wav").sample_rate_hz()
 
 
-def test_the_duration_of_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
-    """Progress is no reason to fail."""
-    assert Recording(tmp_path / "no.wav", name="test").duration_s is None
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_how_far_a_recording_is_shows_progress(tmp_path: Path, name: str) -> None:
+    """From nothing to all of it, never back."""
+    recording = Recording(write(tmp_path / name, seconds=5), name="test")
+    parts = [recording.part or 0.0 for _ in recording.blocks()]
+    assert parts == sorted(parts)
+    assert 0 < parts[0] < 0.5
+    assert parts[-1] > 0.95
 
 
 def test_an_absurd_sample_rate_names_the_file(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from device.errors import SourceError
 from device.sound import SAMPLE_RATE, Block, FloatArray
-from device.sources.conditioning import Conditioner, mix_down
+from device.sources.conditioning import Conditioner
+from device.sources.mixing import mix_down
 from device.sources.resample import Resampler
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000]

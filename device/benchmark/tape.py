@@ -9,8 +9,9 @@ import numpy as np
 
 from device.benchmark.stages import Stopwatch
 from device.sound import Block, FloatArray
-from device.sources.conditioning import Conditioner, mix_down
+from device.sources.conditioning import Conditioner
 from device.sources.decoding import AudioFile
+from device.sources.mixing import mix_down
 
 AUDIO = Path(__file__).resolve().parents[1] / "audio"
 """Where it comes from stands in SOURCES.md there."""

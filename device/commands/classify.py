@@ -3,11 +3,14 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from device.command_line import complain
+from device.commands.files import STANDARD_INPUT, Found, find, opened
 from device.commands.options import add_config, add_model, configuration
 from device.commands.plot import check, save
 from device.commands.progress_bar import Progress
@@ -19,7 +22,6 @@ from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music, Rules, Segment, Step
 from device.hearing.models.loading import Model, configured_model
 from device.hearing.rules import rules
-from device.masking import masked
 from device.pipeline import Observation, listen
 from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
@@ -72,7 +74,9 @@ Line = SegmentLine | SummaryLine | Remark | Timeline
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `classify`."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="any audio file")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="any recording, a folder of them, or - for one on standard input"
+    )
     parser.add_argument(
         "--summary", action="store_true", help="print one line for each file instead of each segment"
     )
@@ -94,19 +98,54 @@ def run(arguments: argparse.Namespace) -> int:
     """Classify every file; those that cannot be read are named on standard error."""
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: at least one file must be processed at a time")
+    found = find(arguments.files)
     if arguments.plot is not None:
-        check(arguments.plot, arguments.files)
+        check(arguments.plot, found.files)
+    if arguments.jobs > 1 and STANDARD_INPUT in found.files:
+        raise UsageError(
+            f"--jobs {arguments.jobs}: standard input is heard by one process alone; leave out --jobs"
+        )
     config = configuration(arguments)
     model = configured_model(config.model)
     work = partial(_lines, config=config, summary=arguments.summary, plot=arguments.plot is not None)
-    if arguments.jobs > 1:
-        return _print(_side_by_side(arguments.files, partial(_collected, work), arguments.jobs), arguments)
+    remarks = [Remark(each) for each in found.failures] + [Remark(each, failed=False) for each in found.remarks]
     with Progress(sys.stderr) as progress:
-        lines = (line for file in arguments.files for line in work(file, model=model, progress=progress.show))
-        return _print(lines, arguments)
+        whole = _Whole(found, progress)
+        if arguments.jobs > 1:
+            lines = _side_by_side(found.files, whole, partial(_collected, work), arguments.jobs)
+        else:
+            lines = (line for file in whole.files() for line in work(file, model=model, progress=whole.show))
+        return _print(chain(remarks, lines), arguments)
 
 
-def _side_by_side(files: Iterable[str], work: Callable[[str], list[Line]], jobs: int) -> Iterator[Line]:
+class _Whole:
+    """How far all files are, by their sizes."""
+
+    def __init__(self, found: Found, progress: Progress) -> None:
+        self._found = found
+        self._progress = progress
+        self._total = max(1, sum(found.bytes))
+        self._before = self._index = 0
+
+    def files(self) -> Iterator[str]:
+        """Each file; when the next one is asked for, it is done."""
+        for index, file in enumerate(self._found.files):
+            self._index = index
+            yield file
+            self.show(1.0)
+            self._before += self._found.bytes[index]
+
+    def show(self, part: float | None) -> None:
+        """So much of the present file is done, 0 to 1; None: unknown."""
+        count, index = len(self._found.files), self._index
+        done = self._before + self._found.bytes[index] * (part or 0.0)
+        number = f"file {index + 1} of {count}" if count > 1 else ""
+        self._progress.draw(self._found.files[index], done / self._total, number)
+
+
+def _side_by_side(
+    files: Sequence[str], whole: _Whole, work: Callable[[str], list[Line]], jobs: int
+) -> Iterator[Line]:
     """The lines of all files in the order of the files, whatever order they are finished in."""
     # Imported here: 12 ms that one file does not need.
     import multiprocessing  # noqa: PLC0415
@@ -114,8 +153,9 @@ def _side_by_side(files: Iterable[str], work: Callable[[str], list[Line]], jobs:
 
     # Spawned, not forked: a fork would copy the runtime's locks in whatever state they are.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for lines in pool.map(work, files):
-            yield from lines
+        results = pool.map(work, files)
+        for _ in whole.files():
+            yield from next(results)
 
 
 def _collected(work: Callable[..., Iterator[Line]], file: str) -> list[Line]:
@@ -130,25 +170,31 @@ def _lines(
     config: Config,
     summary: bool,
     plot: bool,
-    progress: Callable[[str, float, float | None], None] | None,
+    progress: Callable[[float | None], None] | None,
 ) -> Iterator[Line]:
     """Everything that is printed about one file, as soon as it is known."""
     if model is None:
         model = configured_model(config.model)
     rule = rules(config.decision, model, config.model.mode)
     heard = _Heard(Timeline(file, model.sidecar.name, config.model.mode, rule) if plot else None)
+    remarks: list[str] = []
     try:
-        for segment in _segments(file, model, rule, heard, progress):
-            if not summary:
-                yield SegmentLine(
-                    file=file,
-                    onset=round(segment.start / SAMPLE_RATE, 3),
-                    offset=round(segment.end / SAMPLE_RATE, 3),
-                    label=_LABELS[segment.music],
-                    score=None if segment.mean is None else round(segment.mean, 4),
-                )
+        with opened(file) as source:
+            remarks = source.remarks
+            recording = Recording(source, name="file", block_s=BLOCK_S)
+            for segment in _segments(recording, model, rule, heard, progress):
+                if not summary:
+                    yield SegmentLine(
+                        file=file,
+                        onset=round(segment.start / SAMPLE_RATE, 3),
+                        offset=round(segment.end / SAMPLE_RATE, 3),
+                        label=_LABELS[segment.music],
+                        score=None if segment.mean is None else round(segment.mean, 4),
+                    )
     except OidoError as error:
         yield Remark(str(error))
+    for remark in remarks:
+        yield Remark(remark, failed=False)
     if heard.invalid:
         sentence = f"{file}: {heard.invalid} samples are not finite numbers and were heard as silence"
         yield Remark(sentence, failed=False)
@@ -197,20 +243,18 @@ class _Heard:
 
 
 def _segments(
-    file: str,
+    recording: Recording,
     model: Model,
     rule: Rules,
     heard: _Heard,
-    progress: Callable[[str, float, float | None], None] | None,
+    progress: Callable[[float | None], None] | None,
 ) -> Iterator[Segment]:
-    recording = Recording(Path(file), name="file", block_s=BLOCK_S)
-    duration_s = recording.duration_s if progress else None
     decision = Decision(rule)
     try:
         for observation in listen(recording, Classifier(model), decision, flat_line_limit_s=math.inf):
             heard.note(observation)
             if progress:
-                progress(file, observation.heard / SAMPLE_RATE, duration_s)
+                progress(recording.part)
             yield from heard.account(observation.step)
     except OidoError:
         yield from heard.account(decision.lose(heard.samples))
@@ -228,7 +272,7 @@ def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
         if isinstance(line, Timeline):
             timelines.append(line)
         elif isinstance(line, Remark):
-            print(masked(f"oido: {'error' if line.failed else 'warning'}: {line.sentence}"), file=sys.stderr)
+            complain("oido", f"{'error' if line.failed else 'warning'}: {line.sentence}")
             code = code or int(line.failed)
         else:
             write(asdict(line))

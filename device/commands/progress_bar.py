@@ -3,9 +3,6 @@
 import time
 from typing import Self, TextIO
 
-SHOWN_FROM_S = 300.0
-"""Shorter recordings are done before anybody could read the line."""
-
 _EVERY_S = 0.2
 _WIDTH = 30
 
@@ -16,13 +13,8 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
-        self._shown_at = 0.0
+        self._shown_at = time.monotonic()  # what is done at once is not shown
         self._drawn = False
-
-    def show(self, name: str, done_s: float, total_s: float | None) -> None:
-        """Show how many seconds of how many have been heard."""
-        if total_s and total_s >= SHOWN_FROM_S:
-            self.draw(name, done_s / total_s, f"of {total_s / 60:.0f} min ")
 
     def draw(self, name: str, part: float, whole: str = "") -> None:
         """Show which part of a job, 0 to 1, is done."""

@@ -1,39 +1,15 @@
 """Raw frames of any rate and channel count -> the blocks that a `Source` promises.
 
 In this order: what is not a number becomes silence, each channel is clipped to [-1, 1] (as every converter to
-sound would), channels are averaged, the rate becomes 16 kHz, and what the resampler's filter overshoots is
+sound would), channels are mixed, the rate becomes 16 kHz, and what the resampler's filter overshoots is
 clipped again. Clipping first keeps one absurd sample of a float file from ringing through the filter.
 """
 
 import numpy as np
 
 from device.sound import SAMPLE_RATE, Block, FloatArray
+from device.sources.mixing import Mixer
 from device.sources.resample import Resampler
-
-
-def mix_down(frames: FloatArray) -> tuple[FloatArray, int]:
-    """Mix channels to mono by their mean.
-
-    Args:
-        frames: (n, channels) float32, any values; not changed.
-
-    Returns:
-        (n,) float32 in [-1, 1], never a view of `frames`; and how many values were not finite.
-    """
-    invalid = 0
-    # One pass tells for nearly all sound that nothing is to be done; NaN makes either comparison false.
-    if not (frames.size and frames.min() >= -1 and frames.max() <= 1):
-        finite = np.isfinite(frames)
-        invalid = frames.size - int(np.count_nonzero(finite))
-        frames = np.clip(np.where(finite, frames, np.float32(0)), -1, 1)
-    # Column by column: numpy's mean over a short last axis is several times slower.
-    channels = frames.shape[1]
-    mono = frames[:, 0].copy()
-    for channel in range(1, channels):
-        mono += frames[:, channel]
-    if channels > 1:
-        mono /= np.float32(channels)
-    return mono, invalid
 
 
 class Conditioner:
@@ -51,8 +27,11 @@ class Conditioner:
         self._rate_hz = sample_rate_hz
         self._block = max(1, round(block_s * SAMPLE_RATE))
         self._resampler = Resampler(sample_rate_hz)
+        self._mixer = Mixer(sample_rate_hz)
         self._pending = np.empty(0, np.float32)
         self._start = 0
+        self._heard_s = 0.0
+        """Seconds at sample rates before this one."""
         self._frames = 0
         self._invalid = 0
         self._overruns = 0
@@ -61,19 +40,32 @@ class Conditioner:
     @property
     def heard_s(self) -> float:
         """Seconds of sound fed so far."""
-        return self._frames / self._rate_hz
+        return self._heard_s + self._frames / self._rate_hz
 
-    def feed(self, frames: FloatArray, *, captured_at: float | None = None, overruns: int = 0) -> list[Block]:
+    def feed(
+        self,
+        frames: FloatArray,
+        *,
+        sample_rate_hz: int | None = None,
+        captured_at: float | None = None,
+        overruns: int = 0,
+    ) -> list[Block]:
         """Take the next frames and give the blocks that are complete.
 
         Args:
             frames: (n, channels) float32; may be reused by the caller afterwards.
+            sample_rate_hz: if it may have changed.
             captured_at: when the last of them was captured, seconds since the Unix epoch; None for
                 recordings.
             overruns: how often samples were lost just before these.
+
+        Raises:
+            SourceError: no sound has the new sample rate.
         """
-        mono, invalid = mix_down(frames)
-        self._frames += len(mono)
+        if sample_rate_hz is not None and sample_rate_hz != self._rate_hz:
+            self._change(sample_rate_hz)
+        mono, invalid = self._mixer.feed(frames)
+        self._frames += len(frames)
         self._invalid += invalid
         self._overruns += overruns
         self._captured_at = captured_at
@@ -83,11 +75,23 @@ class Conditioner:
 
     def flush(self) -> list[Block]:
         """The sound has ended: give what is left, at most one of the blocks shorter than the others."""
-        self._take(self._resampler.flush())
+        self._end()
         blocks = []
         while len(self._pending):
             blocks.append(self._cut(min(self._block, len(self._pending))))
         return blocks
+
+    def _change(self, sample_rate_hz: int) -> None:
+        """Go on at another sample rate."""
+        resampler = Resampler(sample_rate_hz)
+        self._end()
+        self._heard_s, self._frames = self.heard_s, 0
+        self._rate_hz, self._resampler, self._mixer = sample_rate_hz, resampler, Mixer(sample_rate_hz)
+
+    def _end(self) -> None:
+        """Take what mixer and resampler hold back."""
+        self._take(self._resampler.feed(self._mixer.flush()))
+        self._take(self._resampler.flush())
 
     def _take(self, samples: FloatArray) -> None:
         if len(samples):

@@ -3,21 +3,62 @@
 import os
 import re
 import selectors
+import struct
 import subprocess
 import threading
 import time
-from pathlib import Path
+from collections import deque
 from typing import IO, cast
+
+import numpy as np
 
 from device.errors import SourceError
 from device.masking import masked_about, masked_url
-from device.sound import SAMPLE_RATE
+from device.sound import SAMPLE_RATE, FloatArray
 
 _READ_BYTES = 1 << 16
 _TERMINATE_S = 0.1
 """How long ffmpeg may take to end when asked; it usually takes 20 ms. Then it is killed."""
 _LAST_WORDS_S = 1.0
 """How long ffmpeg may take to exit after it has closed its output."""
+NO_SOUND = "there is no sound in it"
+_AU_HEADER = struct.Struct(">4s5I")
+"""".snd", where the samples begin, their size, their kind, sample rate, channels."""
+_GENERIC = (
+    "Input/output error",
+    "Invalid data found when processing input",
+    "Conversion failed!",
+    "Error opening input",
+    "Error while decoding stream",
+    "Stream ends prematurely",
+    "Did you mean file:",
+)
+"""What ffmpeg also says where another line tells what is wrong."""
+_LINES = 50
+"""Complaints that are kept."""
+
+
+class AuReader:
+    """Cuts what ffmpeg writes, in pieces of any length, into whole frames of as many channels as there are."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._channels = 0
+
+    def feed(self, data: bytes) -> FloatArray:
+        """Give the complete frames, (n, channels) float32 in [-1, 1); a begun one waits for its rest."""
+        data = self._rest + data
+        if not self._channels:
+            start = _AU_HEADER.unpack_from(data)[1] if len(data) >= _AU_HEADER.size else len(data) + 1
+            if len(data) < start:
+                self._rest = data
+                return np.empty((0, 1), np.float32)
+            self._channels, data = max(1, _AU_HEADER.unpack_from(data)[5]), data[start:]
+        whole = len(data) - len(data) % (2 * self._channels)
+        self._rest = data[whole:]
+        samples = np.frombuffer(data, ">i2", count=whole // 2).astype(np.float32)
+        samples /= 32_768
+        return samples.reshape(-1, self._channels)
 
 
 def is_local(url: str) -> bool:
@@ -27,11 +68,14 @@ def is_local(url: str) -> bool:
 
 def is_finite(url: str) -> bool:
     """Whether this is a regular file, which has an end that is no loss."""
-    return is_local(url) and Path(url.removeprefix("file://")).is_file()
+    return is_local(url) and os.path.isfile(url.removeprefix("file://"))  # noqa: PTH113 - never fails
 
 
 def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
-    """The command line: audio only, the first track, as signed 16-bit 16 kHz mono on standard output.
+    """The command line: audio only, the first track, as 16-bit samples at 16 kHz on standard output.
+
+    All channels come as they are: what ffmpeg mixes down is silent if two of them are in antiphase. AU is the one
+    format with a header that says how many there are and is nothing but a header.
 
     The input is always a URL with a scheme, so a name that begins with '-' cannot become an option. No
     timeouts are set here: their names and units changed between ffmpeg versions, and whoever reads the pipe
@@ -42,7 +86,8 @@ def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
     options = ["-analyzeduration", "2000000"]
     scheme = url.partition("://")[0].lower()
     if is_local(url):
-        url, options = f"file:{url.removeprefix('file://')}", []
+        # A file that is a list of others must not lead anywhere else.
+        url, options = f"file:{url.removeprefix('file://')}", ["-protocol_whitelist", "file,crypto,data"]
     elif scheme in ("rtsp", "rtsps"):
         # TCP: a camera behind Wi-Fi loses UDP packets, heard as clicks. Audio only: spare the camera's video.
         options += ["-rtsp_transport", "tcp", "-allowed_media_types", "audio"]
@@ -53,11 +98,12 @@ def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
         options += ["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "2"]
     return [
         program,
-        *("-nostdin", "-hide_banner", "-loglevel", "error"),
+        *("-nostdin", "-hide_banner", "-nostats"),
+        *("-loglevel", "level+info" if is_local(url) else "level+error"),  # of files, their length too
         *options,
         *("-i", url),
         *("-vn", "-sn", "-dn", "-map", "0:a:0?"),
-        *("-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),
+        *("-ar", str(SAMPLE_RATE), "-c:a", "pcm_s16be", "-f", "au", "-"),
     ]
 
 
@@ -68,11 +114,14 @@ class FfmpegChild:
         SourceError: ffmpeg is not installed or cannot be run.
     """
 
-    def __init__(self, url: str, *, program: str = "ffmpeg") -> None:
+    def __init__(self, url: str, *, program: str = "ffmpeg", stdin: int = subprocess.DEVNULL) -> None:
+        self.duration_s: float | None = None
+        """As the file says, once that was read; None: it does not say."""
+        self._is_estimated = False
         try:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, and `arguments` makes the URL harmless
                 arguments(url, program=program),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
@@ -85,13 +134,15 @@ class FfmpegChild:
         except (OSError, ValueError) as error:
             raise SourceError(f"{program} cannot be run for {masked_url(url)}: {error}") from error
         self._url = url
+        self._input = f"file:{url.removeprefix('file://')}" if is_local(url) else url
         self._stopping = threading.Lock()
         self._stdout = cast("IO[bytes]", self._process.stdout)
         self._stderr = cast("IO[bytes]", self._process.stderr)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)
         self._selector.register(self._stderr, selectors.EVENT_READ)
-        self._complaints = b""
+        self._begun_line = b""
+        self._complaints: deque[str] = deque(maxlen=_LINES)
 
     def read(self, timeout_s: float) -> bytes | None:
         """Wait at most so long for sound; b"" when ffmpeg has closed its output, None when nothing came."""
@@ -109,14 +160,24 @@ class FfmpegChild:
                 return None
 
     def _listen_to_complaints(self) -> None:
-        """Keep the end of what ffmpeg writes to standard error, and keep its pipe from filling up."""
+        """Keep what ffmpeg complains of on standard error, and keep its pipe from filling up."""
         data = os.read(self._stderr.fileno(), _READ_BYTES)
         if not data:
             self._selector.unregister(self._stderr)
-        self._complaints = (self._complaints + data)[-4_096:]
+        *lines, rest = (self._begun_line + data).split(b"\n")
+        self._begun_line = rest[-_READ_BYTES:]
+        for line in lines if data else [*lines, rest]:
+            text = line.decode(errors="replace").strip()
+            if found := re.match(r"\[info\]\s+Duration: (\d+):(\d\d):(\d\d\.\d+)", text):
+                hours, minutes, seconds = map(float, found.groups())
+                self.duration_s = None if self._is_estimated else hours * 3_600 + minutes * 60 + seconds
+            elif "Estimating duration from bitrate" in text:
+                self._is_estimated = True
+            elif text and "Last message repeated" not in text and not re.search(r"\[(info|warning)\]", text):
+                self._complaints.append(re.sub(r"^(\[[^\]]*\] ?)+", "", text))
 
     def last_words(self) -> tuple[int, str]:
-        """After the output has ended: the exit status and the last line of standard error, secrets masked."""
+        """After the output has ended: the exit status and `complaint`."""
         try:
             status = self._process.wait(_LAST_WORDS_S)
         except subprocess.TimeoutExpired:
@@ -128,10 +189,12 @@ class FfmpegChild:
 
     @property
     def complaint(self) -> str:
-        """The last line of standard error so far, secrets masked; empty if there was none."""
-        lines = self._complaints.decode(errors="replace").splitlines()
-        told = [line.strip() for line in lines if line.strip() and "Last message repeated" not in line]
-        return masked_about(told[-1], self._url) if told else ""
+        """The line so far that says most about what is wrong, secrets masked; empty if there was none."""
+        told = [line.removeprefix(self._input).removeprefix(": ") for line in self._complaints]
+        if any("does not contain any stream" in line for line in told):
+            return NO_SOUND
+        useful = [line for line in told if not line.startswith(_GENERIC)] or told
+        return masked_about(useful[-1], self._url) if useful else ""
 
     def stop(self) -> None:
         """End the process and reap it: first asked, then killed. Idempotent, from any thread."""

@@ -15,7 +15,7 @@ from device.masking import masked_url
 from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
-from device.sources.ffmpeg import FfmpegChild, is_finite
+from device.sources.ffmpeg import AuReader, FfmpegChild, is_finite
 
 _POLL_S = 0.1
 """How long a read may wait before it looks whether `close` was called."""
@@ -174,7 +174,7 @@ class FfmpegStream:
 
     def _listen(self, child: FfmpegChild) -> Iterator[Block]:
         finite = is_finite(self._url)
-        reader = PcmReader(1)
+        reader = AuReader()
         conditioner = Conditioner(SAMPLE_RATE, block_s=BLOCK_S)
         waiting_since = time.monotonic()
         while not self._closing.is_set():

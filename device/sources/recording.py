@@ -1,4 +1,4 @@
-"""A recording as a source: any file that libsndfile reads, of any length, in constant memory."""
+"""A recording as a source: any file that libsndfile or ffmpeg reads, of any length, in constant memory."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ class Recording:
     Samples beyond [-1, 1] (float files, decoders' overshoot) are clipped, as a sound card would.
 
     Args:
-        path: the file.
+        path: the file, or one that is open already.
         name: as it appears in topics.
         block_s: length of the blocks, seconds.
         pace: "fast": without waiting; "live": no block comes before its last sample would have sounded.
@@ -31,7 +31,7 @@ class Recording:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | AudioFile,
         *,
         name: str,
         block_s: float = BLOCK_S,
@@ -40,7 +40,7 @@ class Recording:
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self.name = name
-        self._file = AudioFile(Path(path))
+        self._file = path if isinstance(path, AudioFile) else AudioFile(Path(path))
         self._block_s = block_s
         self._pace = pace
         self._clock = clock
@@ -48,12 +48,14 @@ class Recording:
         self._wait = wait or self._closing.wait
 
     @property
-    def duration_s(self) -> float | None:
-        """Seconds that the header promises, to show progress; None if it does not say or is unreadable."""
-        try:
-            return self._file.info().duration_s
-        except SourceError:
-            return None
+    def part(self) -> float | None:
+        """How far in the file the last block was, 0 to 1, to show progress; None: unknown."""
+        return self._file.part
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is odd about the file though it was heard to its end, one sentence each."""
+        return self._file.remarks
 
     def blocks(self) -> Iterator[Block]:
         """Yield the file's blocks from its beginning; each call opens it anew.
@@ -75,22 +77,21 @@ class Recording:
     def close(self) -> None:
         """End `blocks`, also in the middle of a wait. Idempotent, from any thread."""
         self._closing.set()
+        self._file.close()
 
     def _decoded(self) -> Iterator[Block]:
         conditioner: Conditioner | None = None
         try:
             for rate_hz, frames in self._file.frames():
-                conditioner = conditioner or self._conditioner(rate_hz)
-                yield from conditioner.feed(frames)
+                try:
+                    conditioner = conditioner or Conditioner(rate_hz, block_s=self._block_s)
+                    blocks = conditioner.feed(frames, sample_rate_hz=rate_hz)
+                except SourceError as error:  # of an absurd sample rate
+                    raise SourceError(f"{self._file.path}: {error}") from error
+                yield from blocks
         except SourceError:
             if conditioner is not None:
                 yield from conditioner.flush()
             raise
         if conditioner is not None:
             yield from conditioner.flush()
-
-    def _conditioner(self, rate_hz: int) -> Conditioner:
-        try:
-            return Conditioner(rate_hz, block_s=self._block_s)
-        except SourceError as error:
-            raise SourceError(f"{self._file.path}: {error}") from error
