@@ -8,7 +8,8 @@ Importing the package imports nothing else; only `mqtt` and `session` need paho-
     command             what a `set` payload asks for (pure)
     reporter            what the pipeline observes of one source, as messages (pure)
     discovery           what Home Assistant needs to know (pure)
-    forgetting          removes that from the broker again
+    ledger              which topics this device has filled at the broker, in memory
+    forgetting          finds and clears what the broker retains, for `oido check`
     publisher           `Publisher`: how the daemon speaks
     stdout              `StdoutPublisher`: one JSON line per message
     mqtt                `MqttPublisher`: keeps a session with the broker

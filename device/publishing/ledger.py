@@ -28,11 +28,6 @@ class Ledger:
         with self._lock:
             return frozenset(self._topics)
 
-    @property
-    def lasting(self) -> bool:
-        """Whether it outlives the process."""
-        return False
-
     def note(self, topics: Iterable[str]) -> None:
         """These are about to be published. Returns when that would survive a loss of power; never fails."""
         with self._lock:

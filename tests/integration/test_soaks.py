@@ -39,6 +39,7 @@ soak_power(Path(sys.argv[1]), rounds=1, seed=1, show=print)
     [
         ("endurance.py", "--hours", "2"),
         ("source_loss.py", "--times", "1", "--loss-s", str(DEADLINE_S), "--recovery-s", str(DEADLINE_S)),
+        ("truth.py", "--kills", "10", "--stops", "1", "--restarts", "1"),
         ("steady.py", "--seconds", "5", "--warm-up", "3", "--percent", "100"),
         ("signals.py", "--starts", "10", "--signals", "10000", "--within-s", str(DEADLINE_S)),
     ],
@@ -58,6 +59,7 @@ def test_the_soaks_pass_in_short(words: tuple[str, ...], pulse: Pulse, mosquitto
         ("endurance.py", "--hours", "2"),
         ("source_loss.py", "--times", "1"),
         ("steady.py",),
+        ("truth.py",),
         ("lean.py", "--times", "1"),
         ("outbox.py", "kills", "--pairs", "1000"),
         ("outbox.py", "away", "--pairs", "1"),
