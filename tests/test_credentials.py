@@ -23,6 +23,8 @@ def test_the_first_line_of_the_file_is_the_password(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(f"{SECRET} \r\nfor the broker in the attic\n", encoding="utf-8")
     assert read_credentials(config(file), {}).password == SECRET
+    file.write_bytes(b"\xef\xbb\xbf" + SECRET.encode())  # from an editor of Windows
+    assert read_credentials(config(file), {}).password == SECRET
 
 
 def test_a_relative_name_is_a_systemd_credential(tmp_path: Path) -> None:

@@ -189,6 +189,29 @@ def test_a_wrong_override_is_named(folder: Path, variable: str, value: str, expe
 
 
 @pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        ("OIDO_MQTT_HSOT", "OIDO_MQTT_HSOT: unknown variable; did you mean 'OIDO_MQTT_HOST'?"),
+        ("OIDO_MODEL_MOD", "OIDO_MODEL_MOD: unknown variable; did you mean 'OIDO_MODEL_MODE'?"),
+        ("OIDO_SOURCE_NAME", "OIDO_SOURCE_NAME: unknown variable; did you mean "),
+    ],
+)
+def test_an_unknown_variable_is_named(folder: Path, variable: str, expected: str) -> None:
+    """With the nearest that there is, as an unknown key is."""
+    assert sentence(folder, "", **{variable: "x"}).startswith(expected)
+
+
+def test_variables_of_others_are_left_alone(folder: Path) -> None:
+    """The workstation's own, and those of programs whose name begins alike."""
+    assert read(folder, "", OIDO_CORPUS="/corpus", OIDOS="x", oido_mqtt_hsot="x").mqtt.host is None
+
+
+def test_a_byte_order_mark_is_no_part_of_the_configuration(folder: Path) -> None:
+    """Editors of Windows begin a file with it."""
+    assert read(folder, "\ufeff[node]\nname = 'cellar'").node.name == "cellar"
+
+
+@pytest.mark.parametrize(
     ("source", "limit_s"),
     [
         (SourceConfig(), 2.0),

@@ -54,6 +54,17 @@ def test_on_a_terminal_one_line_rewrites_itself() -> None:
     assert stream.getvalue().count("\r\x1b[K") == len(observed(noise(6.0), [0.1])) - 1
 
 
+@pytest.mark.parametrize("width", [5, 20, 40, 80, 120])
+def test_a_line_fits_the_terminal(width: int) -> None:
+    """What has no room is left out; state and score stay the longest."""
+    loud = np.clip(noise(6.0) * 100, -1, 1).astype(np.float32)
+    heard = [*observed(loud, [0.9]), *observed(np.zeros(64_000, np.float32), [0.1], flat_line_limit_s=0.5)]
+    lines = [line(each, on=0.5, width=width) for each in heard]
+    assert max(map(len, lines)) < width
+    assert width < 20 or any("MUSIC" in each and "0.90" in each for each in lines)
+    assert width < 80 or all("[" in each for each in lines)
+
+
 def test_silence_and_a_flat_line_are_words() -> None:
     """Not minus infinity, and not a score of what was not heard."""
     deaf = observed(np.zeros(64_000, np.float32), [0.1], flat_line_limit_s=0.5)[-2]

@@ -49,5 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _date(text: str) -> float:
     """Seconds since the epoch; a date without an offset is taken as UTC."""
-    date = datetime.fromisoformat(text)
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    try:
+        date = datetime.fromisoformat(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date: write 2026-05-01 or 2026-05-01T18:30:00+02:00"
+        ) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from device.commands.options import add_config, add_input, add_model, configuration
+from device.commands.terminal import width_of
 from device.errors import UsageError
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decision, Music
@@ -20,7 +21,8 @@ from device.sources.recording import Recording
 if TYPE_CHECKING:
     from device.sources.base import Source
 
-_BAR = 24
+_BARS = (24, 16, 10)
+"""Columns of a bar: the first where there is room, and the longest that fits elsewhere."""
 
 _QUIETEST_DBFS = -70.0
 """The left end of the level bar."""
@@ -70,40 +72,55 @@ def show(observations: Iterator[Observation], stream: TextIO, *, on: float) -> N
         stream: where to draw.
         on: the threshold, marked in the score's bar.
     """
-    begin, end = ("\r\x1b[K", "") if stream.isatty() else ("", "\n")
+    begin, end = ("", "\n") if width_of(stream) is None else ("\r\x1b[K", "")
     for observation in observations:
         for event in observation.step.events:
             at_s = event.started if event.ended is None else event.ended
             stream.write(f"{begin}{_clock(at_s)} {event.kind.replace('_', ' ')}\n")
         if observation.condition != "ended":
-            stream.write(f"{begin}{line(observation, on=on)}{end}")
+            stream.write(f"{begin}{line(observation, on=on, width=width_of(stream))}{end}")
         stream.flush()
     if end == "":
         stream.write("\n")
 
 
-def line(observation: Observation, *, on: float) -> str:
-    """One observation as text: time, level, score, state."""
-    health = observation.health
+def line(observation: Observation, *, on: float, width: int | None = None) -> str:
+    """One observation as text: time, level, score, state.
+
+    Args:
+        observation: of a source.
+        on: the threshold, marked in the score's bar.
+        width: of the terminal; the text is shorter. None: as long as it likes.
+    """
+    health, score = observation.health, observation.score
     level = "silence" if health.level_dbfs == -math.inf else f"{health.level_dbfs:5.1f} dB"
     loudness = 1 - max(health.level_dbfs, _QUIETEST_DBFS) / _QUIETEST_DBFS
-    text = f"{_clock(observation.heard)} {level:>8} [{_bar(loudness)}] "
-    if observation.score is None:
-        return text + f"cannot hear: {observation.condition}"
-    probability = observation.score.probability
-    text += f"music {probability:4.2f} [{_bar(probability, mark=on)}] {_SHOWN[observation.state]}"
-    if health.clipping > 0:
-        text += f" clipping {health.clipping:.1%}"
-    if health.overruns:
-        text += f" overruns {health.overruns}"
-    return text
+    time, probability = _clock(observation.heard), 0.0 if score is None else score.probability
+    if score is None:
+        state = f"cannot hear: {observation.condition}"
+        forms = [f"{time} {level:>8} [{_bar(loudness, bar)}] {state}" for bar in _BARS]
+        forms += [f"{time} {level:>8} {state}", state]
+    else:
+        state = _SHOWN[observation.state]
+        state += f" clipping {health.clipping:.1%}" if health.clipping > 0 else ""
+        state += f" overruns {health.overruns}" if health.overruns else ""
+        forms = [
+            f"{time} {level:>8} [{_bar(loudness, bar)}] music {probability:4.2f} "
+            f"[{_bar(probability, bar, mark=on)}] {state}"
+            for bar in _BARS
+        ]
+        forms += [f"{time} {level:>8} music {probability:4.2f} {state}", f"{time} {probability:4.2f} {state}"]
+        forms += [f"{probability:4.2f} {state}"]
+    if width is None:
+        return forms[0]
+    return next((form for form in forms if len(form) < width), forms[-1][: max(0, width - 1)])
 
 
-def _bar(part: float, mark: float | None = None) -> str:
-    filled = round(min(max(part, 0.0), 1.0) * _BAR)
-    cells = ["#"] * filled + ["."] * (_BAR - filled)
+def _bar(part: float, length: int, mark: float | None = None) -> str:
+    filled = round(min(max(part, 0.0), 1.0) * length)
+    cells = ["#"] * filled + ["."] * (length - filled)
     if mark is not None:
-        cells[min(int(mark * _BAR), _BAR - 1)] = "|"
+        cells[min(int(mark * length), length - 1)] = "|"
     return "".join(cells)
 
 

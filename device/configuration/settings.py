@@ -12,10 +12,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from device.configuration.tables import SHOWN_NAME, TOPIC_LEVEL, build, check, parse, within
+from device.configuration.tables import SHOWN_NAME, TOPIC_LEVEL, build, check, parse, suggest, within
 from device.errors import ConfigurationError
 
 DEFAULT_PATH = Path("/etc/oido/config.toml")
+
+_PREFIX = "OIDO_"
+
+_NO_SETTINGS = frozenset({"OIDO_CORPUS"})
+"""Variables of this name that belong to `oido-export`."""
 
 SourceKind = Literal["microphone", "file", "stdin", "stream"]
 Mode = Literal["balanced", "precision", "recall"]
@@ -213,7 +218,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         environment: where overrides are looked up, for example `OIDO_MQTT_HOST`.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a key or value is wrong.
+        ConfigurationError: the file cannot be read, or a key, a variable or a value is wrong.
     """
     table: dict[str, Any] = {}
     where = "the environment"
@@ -221,7 +226,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         path = path or DEFAULT_PATH
         where = str(path)
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            # "-sig": editors of Windows begin a file with a byte order mark.
+            table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from error
@@ -256,16 +262,21 @@ def _check_whole(config: Config, where: str) -> Config:
 
 def _override(config: Config, environment: Mapping[str, str]) -> Config:
     """Apply `OIDO_SECTION_KEY`; lists of sources cannot be overridden this way."""
+    known = set(_NO_SETTINGS)
     for section in fields(Config):
         if section.name == "source":
             continue
         current = getattr(config, section.name)
         hints = get_type_hints(type(current))
         for entry in fields(current):
-            variable = f"OIDO_{section.name}_{entry.name}".upper()
+            variable = f"{_PREFIX}{section.name}_{entry.name}".upper()
+            known.add(variable)
             if variable not in environment:
                 continue
             value = check(parse(environment[variable], hints[entry.name]), hints[entry.name], entry, variable)
             current = replace(current, **{entry.name: value})
         config = replace(config, **{section.name: current})
+    for variable in environment:
+        if variable.startswith(_PREFIX) and variable not in known:
+            raise ConfigurationError(f"{variable}: unknown variable{suggest(variable, sorted(known))}")
     return config

@@ -9,7 +9,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -69,7 +69,7 @@ def build(kind: type[Any], table: Any, where: str, section: str) -> Any:
     for key, value in table.items():
         label = f"{where}: {f'[{section}] ' if section else ''}{key}"
         if key not in known:
-            raise ConfigurationError(f"{label}: unknown key{_suggest(key, known)}")
+            raise ConfigurationError(f"{label}: unknown key{suggest(key, known)}")
         values[key] = _read(value, hints[key], known[key], label, where)
     return kind(**values)
 
@@ -155,7 +155,7 @@ def _is_name(text: str | None) -> bool:
     return text is None or (0 < len(text) <= _LONGEST_NAME and text.isprintable() and text == text.strip())
 
 
-def _suggest(key: str, known: Mapping[str, object]) -> str:
+def suggest(key: str, known: Collection[str]) -> str:
     """The nearest valid key, or all of them."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"

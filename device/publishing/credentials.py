@@ -83,7 +83,7 @@ def _locate(name: str, environment: Mapping[str, str]) -> Path:
 def _password(path: Path) -> str:
     where = f"[mqtt] password_file {str(path)!r}"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ConfigurationError(f"{where} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
