@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,24 @@ from device.daemon.listener import Listener
 from device.errors import ConfigurationError, OidoError
 from device.publishing.message import Message, Topics, event_id, event_message
 from device.publishing.payloads import EventReport
+from device.storage.clock import Clock
 from device.storage.history import FILE, History, intervals, reading
 from device.storage.journal import Journal
 from device.storage.last_heard import LastHeard, read_last_heard
-from device.storage.state import OUTBOX_FILE, State, directory_to_look_at, runtime_directory, state_directory
+from device.storage.sqlite_outbox import SqliteOutbox
+from device.storage.state import (
+    OUTBOX_FILE,
+    TODAY_FILE,
+    State,
+    directory_to_look_at,
+    runtime_directory,
+    state_directory,
+)
 
 STARTED = 1_700_000_000.0
+NOW = 1_790_000_000.0
+EARLY = 1_000_000.0
+"""A clock that was not set."""
 TOPICS = Topics("oido", "attic")
 ID = event_id("attic", "bar", STARTED)
 
@@ -243,6 +256,31 @@ def test_music_of_a_killed_run_ends_where_it_was_heard_last(tmp_path: Path) -> N
         assert len(events(state)) == 2
 
 
+@pytest.mark.parametrize("history", [True, False])
+def test_the_music_of_today_outlives_the_process(tmp_path: Path, *, history: bool) -> None:
+    """With a history or without, also where that was killed in the middle of music; other sources do not count."""
+    kill_while_music_is_on(tmp_path, heard=STARTED + 90, history=history)
+    now = STARTED + 100
+    with opened(tmp_path, configured(tmp_path, history=history)) as state:
+        assert state.music_today("bar", now=now).minutes(now, playing_since=None) == 1
+        assert state.music_today("attic", now=now).minutes(now, playing_since=None) == 0
+
+
+def test_without_a_history_nothing_is_kept_for_oido_history(tmp_path: Path) -> None:
+    """Only what the music of today needs."""
+    kill_while_music_is_on(tmp_path, heard=STARTED + 90)
+    with opened(tmp_path):
+        assert not (tmp_path / "state" / FILE).exists()
+        assert (tmp_path / "state" / TODAY_FILE).exists()
+
+
+def test_music_of_today_that_cannot_be_read_begins_with_nothing(tmp_path: Path) -> None:
+    """The daemon starts all the same."""
+    with opened(tmp_path) as state:
+        (tmp_path / "state" / TODAY_FILE).unlink()
+        assert state.music_today("bar", now=STARTED).minutes(STARTED, playing_since=None) == 0
+
+
 def test_after_a_loss_of_power_the_detection_is_what_is_known(tmp_path: Path) -> None:
     """The runtime directory is empty; that the start was noted is still on disk."""
     kill_while_music_is_on(tmp_path, heard=None)
@@ -338,3 +376,69 @@ def test_no_file_is_left_open(tmp_path: Path) -> None:
     kill_while_music_is_on(tmp_path, heard=STARTED, history=True)
     assert (tmp_path / "state" / OUTBOX_FILE).exists()
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - the same
+
+
+def test_music_that_plays_while_the_clock_is_set_has_one_right_interval(tmp_path: Path) -> None:
+    """Its start and its stop are of the old clock, whatever time it is when the stop is said."""
+    wall, is_set = 1_000.0, False
+    clock = Clock(now=lambda: wall, since_boot=lambda: 100.0, synchronised=lambda: is_set, boot="b")
+    config = configured(tmp_path, history=True)
+    state = State(config, environment=environment(tmp_path), clock=clock)
+    report = EventReport(
+        event_type="music_started",
+        id=ID,
+        started=900.0,
+        ended=None,
+        duration_s=None,
+        peak=0.9,
+        mean=0.8,
+        node="attic",
+        source="bar",
+        model="m",
+    )
+    assert state.journal is not None
+    state.journal.said(event_message(TOPICS.event("bar"), report))
+    wall, is_set = NOW, True
+    stop = replace(report, event_type="music_stopped", ended=960.0, duration_s=60.0)
+    state.journal.said(event_message(TOPICS.event("bar"), stop))
+    state.look()
+    state.close()
+    with reading(tmp_path / "state" / FILE) as connection:
+        (found,) = intervals(connection, since=0, until=1e12)
+    assert (found.started, found.ended, found.clock_set) == (NOW - 100, NOW - 40, True)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_music_of_a_killed_device_is_dated_again(tmp_path: Path, *, restarted: bool) -> None:
+    """It died before the clock was set; the next process ends the music, before or after that."""
+    wall, is_set = EARLY, False
+    clock = Clock(now=lambda: wall, since_boot=lambda: 100.0, synchronised=lambda: is_set, boot="b")
+    config = configured(tmp_path, history=True)
+    report = EventReport(
+        event_type="music_started",
+        id=ID,
+        started=EARLY - 50,
+        ended=None,
+        duration_s=None,
+        peak=0.9,
+        mean=0.8,
+        node="attic",
+        source="bar",
+        model="m",
+    )
+    outbox = SqliteOutbox(tmp_path / "state" / OUTBOX_FILE, 9, clock=clock)
+    (tmp_path / "state").mkdir()
+    outbox.add(event_message(TOPICS.event("bar"), report))
+    outbox.close()
+    if restarted:
+        wall, is_set = NOW, True
+    state = State(config, environment=environment(tmp_path), clock=clock)
+    wall, is_set = NOW, True
+    state.look()
+    assert state.outbox is not None
+    stop = json.loads([message.payload for _, message in state.outbox.pending()][-1])
+    state.close()
+    assert datetime.fromisoformat(stop["started"]).timestamp() == NOW - 50
+    with reading(tmp_path / "state" / FILE) as connection:
+        (found,) = intervals(connection, since=0, until=1e12)
+    assert (found.started, found.ended, found.clock_set) == (NOW - 50, NOW, True)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 CONFIG = "homeassistant/device/den_room/config"
 STATE = "oido/den/room/state"
+SUMMARY = "oido/den/room/summary"
 SET = "oido/den/room/set"
 Subscribe = Callable[..., Subscriber]
 
@@ -231,3 +232,18 @@ def test_a_source_that_leaves_the_configuration_is_taken_back(
         configuration(tmp_path, mosquitto.port, more="enabled = false")
         device.send_signal(signal.SIGHUP)
         assert eventually(lambda: watcher.last(CONFIG) == "")
+
+
+def test_home_assistant_is_told_less_often_than_others(
+    mosquitto: Mosquitto, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    """The state goes on every few seconds; the summary waits, and says the same and the minutes of music."""
+    with oido(configuration(tmp_path, mosquitto.port)):
+        watcher = subscribe(mosquitto.port)
+        assert eventually(lambda: watcher.last("oido/den/room/availability") == "online")
+        begun = len(watcher.payloads(SUMMARY)), len(watcher.payloads(STATE))
+        assert eventually(lambda: len(watcher.payloads(STATE)) >= begun[1] + 3)
+        assert len(watcher.payloads(SUMMARY)) <= begun[0] + 1
+        summary = json.loads(watcher.last(SUMMARY) or "{}")
+        assert set(summary) == {*state(watcher), "music_today_min"}
+        assert json.loads(watcher.last("oido/den/process") or "{}")["queued_events"] == 0
