@@ -3,10 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
-
-from markupsafe import Markup, escape
+from typing import TYPE_CHECKING
 
 from export.evaluation.metrics import Figure
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 NONE = "-"
 """Where there is no number."""
@@ -63,8 +65,10 @@ def sound_name(sound: str) -> str:
     return SOUND_NAMES.get(sound, sound)
 
 
-def prose(text: str) -> Markup:
+def prose(text: str) -> "Markup":
     """Escaped text in which `backticks` mark code; a number and its unit stay on one line."""
+    from markupsafe import Markup, escape  # noqa: PLC0415 - an extra
+
     parts = str(escape(text)).split("`")
     parts[::2] = [_TOGETHER.sub("\N{NO-BREAK SPACE}", part) for part in parts[::2]]
     parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
