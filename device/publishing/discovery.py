@@ -242,7 +242,7 @@ def _components(topics: Topics, source: str) -> dict[str, Component]:
             dev_cla="duration",
             unit_of_meas="min",
             stat_cla="total_increasing",
-            ic="mdi:music-clock",
+            ic="mdi:timer-music",
         ),
         "event": {
             "p": "event",
