@@ -1,4 +1,7 @@
-"""device.hearing.front_end.compiled: the compiled transform beside numpy's; test_front_end.py tests both."""
+"""device.hearing.front_end.compiled: the compiled transform beside numpy's; test_front_end.py tests both.
+
+The compiled decimation is tested in test_resample.py, beside soxr.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import numpy as np
 import pytest
 from hearing_fakes import noise, scene
 
-from device.hearing.front_end.compiled import CompiledTransform, load_kernel
+from device.hearing.front_end.compiled import CompiledTransform, load_kernels
 from device.hearing.front_end.features import LOG_MEL, Spectra
 from device.hearing.front_end.transforms import NumpyTransform
 from device.sound import FloatArray
@@ -15,10 +18,10 @@ from device.sound import FloatArray
 @pytest.fixture
 def compiled() -> CompiledTransform:
     """As it was installed."""
-    kernel = load_kernel()
-    if kernel is None:
-        pytest.skip("spectra.c was not compiled (no C compiler when oido was installed), or needs AVX2")
-    return CompiledTransform(kernel)
+    kernels = load_kernels()
+    if kernels is None:
+        pytest.skip("the front end was not compiled (no C compiler when oido was installed), or needs AVX2")
+    return CompiledTransform(kernels.spectra)
 
 
 def assert_alike(one: Spectra, other: Spectra) -> None:
@@ -68,7 +71,7 @@ def test_a_library_that_cannot_be_loaded_is_none(tmp_path: Path, contents: bytes
     library = tmp_path / "_spectra.so"
     if contents is not None:
         library.write_bytes(contents)
-    assert load_kernel(library) is None
+    assert load_kernels(library) is None
 
 
 def test_sound_that_is_no_sound_stays_so(compiled: CompiledTransform) -> None:

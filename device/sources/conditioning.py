@@ -1,8 +1,8 @@
 """Raw frames of any rate and channel count -> the blocks that a `Source` promises.
 
 In this order: what is not a number becomes silence, each channel is clipped to [-1, 1] (as every converter to
-sound would), channels are mixed, the rate becomes 16 kHz, and what the resampler's filter overshoots is
-clipped again. Clipping first keeps one absurd sample of a float file from ringing through the filter.
+sound would), channels are mixed, and the rate becomes 16 kHz, where what the filter overshoots is clipped again.
+Clipping first keeps one absurd sample of a float file from ringing through the filter.
 """
 
 import numpy as np
@@ -95,7 +95,6 @@ class Conditioner:
 
     def _take(self, samples: FloatArray) -> None:
         if len(samples):
-            np.clip(samples, -1, 1, out=samples)
             self._pending = np.concatenate((self._pending, samples)) if len(self._pending) else samples
 
     def _cut(self, length: int) -> Block:

@@ -1,9 +1,10 @@
-"""spectra.c, the transform that is compiled when oido is installed, where a compiler is found."""
+"""What is compiled when oido is installed, where a compiler is found: spectra.c and decimation.c."""
 
 import ctypes
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,16 @@ from device.sound import FloatArray
 LIBRARY = Path(__file__).with_name("_spectra.so")
 """Where hatch_build.py puts it."""
 
-Kernel = Callable[..., None]
-"""`oido_spectra` of spectra.c."""
+Kernel = Callable[..., Any]
+
+
+class Kernels(NamedTuple):
+    """The functions of the library."""
+
+    spectra: Kernel
+    """`oido_spectra` of spectra.c."""
+    decimate: Kernel
+    """`oido_decimate` of decimation.c."""
 
 
 class _Tables(ctypes.Structure):
@@ -25,18 +34,30 @@ class _Tables(ctypes.Structure):
 
 
 @cache
-def load_kernel(library: Path = LIBRARY) -> Kernel | None:
-    """None where it was not compiled, was compiled for something else, or needs instructions that are not here."""
+def load_kernels(library: Path = LIBRARY) -> Kernels | None:
+    """None where they were not compiled, or not for this release, or need instructions that are not here."""
     try:
         loaded = ctypes.CDLL(str(library))
-    except OSError:
+        kernels = Kernels(loaded.oido_spectra, loaded.oido_decimate)
+    except (OSError, AttributeError):
         return None
     if not loaded.oido_is_supported():
         return None
-    kernel = loaded.oido_spectra
-    kernel.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
-    kernel.restype = None
-    return kernel
+    address, number = ctypes.c_void_p, ctypes.c_int64
+    loaded.oido_spectra.argtypes, loaded.oido_spectra.restype = [address, number, address, address], None
+    loaded.oido_decimate.argtypes, loaded.oido_decimate.restype = (
+        [address, number, address, number, address],
+        number,
+    )
+    return kernels
+
+
+def address_of(array: FloatArray) -> int:
+    """Where a contiguous array's numbers are: `array.ctypes.data`, which takes five times as long."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    except (TypeError, ValueError):  # it is read-only, or empty
+        return array.ctypes.data
 
 
 class CompiledTransform:
@@ -73,5 +94,5 @@ class CompiledTransform:
         if signal.dtype != np.float32 or not signal.flags.c_contiguous or signal.size < wanted:
             raise ValueError(f"{frames} frames are not in a {signal.dtype} signal of {signal.size} samples")
         mel = np.empty((frames, LOG_MEL.mel_bands), np.float32)
-        self._kernel(signal.ctypes.data, frames, self._address, mel.ctypes.data)
+        self._kernel(address_of(signal), frames, self._address, address_of(mel))
         return Spectra(mel)

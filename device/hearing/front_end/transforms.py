@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from device.hearing.front_end.compiled import CompiledTransform, load_kernel
+from device.hearing.front_end.compiled import CompiledTransform, load_kernels
 from device.hearing.front_end.features import LOG_MEL, Spectra, hann_window, mel_weights, overlapping
 from device.sound import FloatArray
 
@@ -27,8 +27,8 @@ class Transform(Protocol):
 
 def fastest() -> Transform:
     """The compiled one, where it was built and this processor can run it."""
-    kernel = load_kernel()
-    return NumpyTransform() if kernel is None else CompiledTransform(kernel)
+    kernels = load_kernels()
+    return NumpyTransform() if kernels is None else CompiledTransform(kernels.spectra)
 
 
 _GROUPS = (slice(0, 40), slice(40, 64))
