@@ -21,7 +21,7 @@ from device.errors import ConfigurationError, SourceError, SourceLost
 from device.sound import Block, FloatArray
 from device.sources.ffmpeg import arguments
 from device.sources.opening import open_source
-from device.sources.pipe import FfmpegStream, PcmReader, StandardInput
+from device.sources.pipe import FfmpegStream, Pace, PcmReader, StandardInput
 
 
 def samples_of(blocks: list[Block]) -> FloatArray:
@@ -62,6 +62,37 @@ def test_standard_input_has_wall_time() -> None:
     """The first sample was captured a block's length before the bytes were read."""
     blocks = heard_from(bytes(3_200), clock=lambda: 1_000.0)
     assert [block.wall_time for block in blocks] == [pytest.approx(999.9)]
+
+
+def test_sound_that_is_fed_too_fast_is_not_dated_twice() -> None:
+    """Sixty seconds at once: block follows on block, also after a wait that is shorter than their lead."""
+    now = 0.0
+    pace = Pace(clock=lambda: 1_000.0 + now, monotonic=lambda: now)
+    ends = [pace.captured_at(1.0) for _ in range(60)]
+    assert ends == pytest.approx([1_000.0 + second for second in range(60)])
+    now = 30.0
+    assert pace.captured_at(1.0) == pytest.approx(1_060.0, abs=0.1)
+    now = 500.0
+    assert pace.captured_at(1.0) == 1_500.0
+
+
+def test_a_fast_sound_card_is_followed() -> None:
+    """Its second is a little shorter than ours; over days that is no lead."""
+    now = 0.0
+    pace = Pace(clock=lambda: now, monotonic=lambda: now)
+    for _ in range(100_000):
+        now += 1.0
+        end = pace.captured_at(1.0002)
+    assert end == pytest.approx(now, abs=0.01)
+
+
+def test_a_clock_that_is_set_moves_the_dates() -> None:
+    """Only the lead is counted without it."""
+    wall = 0.0
+    pace = Pace(clock=lambda: wall, monotonic=lambda: 0.0)
+    pace.captured_at(1.0)
+    wall = 5_000.0
+    assert pace.captured_at(2.0) == 5_002.0
 
 
 def test_standard_input_without_a_sample_is_an_error() -> None:

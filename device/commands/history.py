@@ -1,6 +1,7 @@
 """`oido history`: when music played, from the history that the daemon keeps."""
 
 import argparse
+import logging
 import math
 import sys
 import time
@@ -15,6 +16,8 @@ from device.configuration.settings import load
 from device.errors import UsageError
 from device.storage.history import FILE, DailyTotal, Interval, daily_totals, intervals, reading
 from device.storage.state import directory_to_look_at
+
+_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     directory = arguments.state_dir or directory_to_look_at(load(arguments.config))
     form: Literal["text", "csv", "json"] = "csv" if arguments.csv else "json" if arguments.json else "text"
     with reading(directory / FILE) as connection:
-        found = intervals(connection, since=since, until=until, source=arguments.source)
+        found = _marked(intervals(connection, since=since, until=until, source=arguments.source))
         rows: Iterator[Row]
         if arguments.daily:
             header, rows = _DAILY, map(daily_row, daily_totals(found, since=since, until=until))
@@ -63,7 +66,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_INTERVALS: Sequence[str] = ("source", "started", "ended", "duration_s", "peak", "mean", "model", "id")
+def _marked(found: Iterator[Interval]) -> Iterator[Interval]:
+    """The same; says at the end how many cannot be dated."""
+    undated = 0
+    for interval in found:
+        undated += not interval.clock_set
+        yield interval
+    if undated:
+        _log.warning("%d of these intervals are from before the clock was set: their dates are wrong", undated)
+
+
+_INTERVALS: Sequence[str] = (
+    "source",
+    "started",
+    "ended",
+    "duration_s",
+    "peak",
+    "mean",
+    "model",
+    "id",
+    "clock_set",
+)
 _DAILY: Sequence[str] = ("day", "source", "music_min", "intervals")
 _WIDTHS = {"source": 16, "started": 29, "ended": 29, "duration_s": 11, "day": 10, "music_min": 9}
 
@@ -79,6 +102,7 @@ def interval_row(interval: Interval) -> Row:
         "mean": interval.mean,
         "model": interval.model,
         "id": interval.id,
+        "clock_set": interval.clock_set,
     }
 
 

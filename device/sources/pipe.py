@@ -1,5 +1,6 @@
 """Sound that comes through a pipe: standard input, and whatever ffmpeg can open."""
 
+import math
 import os
 import select
 import sys
@@ -20,6 +21,8 @@ from device.sources.ffmpeg import AuReader, FfmpegChild, is_finite
 _POLL_S = 0.1
 """How long a read may wait before it looks whether `close` was called."""
 _READ_BYTES = 1 << 16
+_FASTEST_CRYSTAL = 0.0005
+"""How much faster than this machine's clock a sound card's may run; that is not faster than live."""
 
 
 class PcmReader:
@@ -39,6 +42,31 @@ class PcmReader:
         return samples.reshape(-1, self._channels)
 
 
+class Pace:
+    """Dates sound that may be fed faster than it would be heard: each piece begins where the last one ended.
+
+    Otherwise each piece would end now, and music that was found in it would overlap the music before it. What is
+    fed too fast is dated into the future, as far as it is ahead.
+
+    Args:
+        clock: seconds since the Unix epoch.
+        monotonic: seconds that never jump.
+    """
+
+    def __init__(self, *, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._at = monotonic()
+        self._ahead_s = -math.inf
+
+    def captured_at(self, seconds: float) -> float:
+        """When the end of a piece of so many seconds, which has just been read, was or will be heard."""
+        now = self._monotonic()
+        passed_s, self._at = now - self._at, now
+        self._ahead_s = max(0.0, self._ahead_s + seconds - passed_s * (1 + _FASTEST_CRYSTAL))
+        return self._clock() + self._ahead_s
+
+
 class StandardInput:
     """Signed 16-bit little-endian interleaved samples, as `arecord -t raw -f S16_LE` writes them.
 
@@ -49,6 +77,7 @@ class StandardInput:
         stream: where to read; None: standard input. Never closed here.
         stall_s: no sample for so long counts as a loss, after which `blocks` may be called again.
         clock: seconds since the Unix epoch, for the blocks' wall time.
+        monotonic: seconds that never jump, to tell whether sound comes faster than it would be heard.
     """
 
     def __init__(
@@ -60,12 +89,13 @@ class StandardInput:
         channels: int = 1,
         stream: BinaryIO | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._rate_hz = sample_rate_hz
         self._stream = stream
         self._stall_s = stall_s
-        self._clock = clock
+        self._pace = Pace(clock=clock, monotonic=monotonic)
         self._closing = threading.Event()
         # Outlives a loss: the second half of a sample may come after it.
         self._reader = PcmReader(channels)
@@ -85,7 +115,9 @@ class StandardInput:
             )
         conditioner = Conditioner(self._rate_hz, block_s=BLOCK_S)
         while data := self._read(stream):
-            yield from conditioner.feed(self._reader.feed(data), captured_at=self._clock())
+            frames = self._reader.feed(data)
+            captured_at = self._pace.captured_at(len(frames) / self._rate_hz)
+            yield from conditioner.feed(frames, captured_at=captured_at)
         if data is None:  # closed meanwhile
             return
         if not conditioner.heard_s:
