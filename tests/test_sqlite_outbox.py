@@ -5,6 +5,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from device.publishing.message import Message, event_message
 from device.publishing.outbox import Outbox
 from device.publishing.payloads import EventReport, EventType
-from device.storage.sqlite_outbox import SqliteOutbox
+from device.storage.clock import Clock
+from device.storage.database import open_database
+from device.storage.sqlite_outbox import SqliteOutbox, refused_topics, resend
 
 
 def event(payload: str) -> Message:
@@ -200,15 +203,177 @@ def test_no_damage_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, at: 
     outbox.close()
 
 
-def test_a_file_of_another_version_is_set_aside(path: Path) -> None:
-    """Nobody knows what is in there."""
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One sentence; events are kept in memory meanwhile."""
     outbox = SqliteOutbox(path, 9)
+    outbox.add(event("theirs"))
     outbox.close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    SqliteOutbox(path, 9).close()
-    assert len(list(path.parent.glob("outbox.db.damaged-*"))) == 1
+    before = path.read_bytes()
+    outbox = SqliteOutbox(path, 9)
+    outbox.add(event("a"))
+    outbox.add(event("b"))
+    assert (payloads(outbox), outbox.lasting) == (["a", "b"], False)
+    outbox.close()
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*.damaged-*"))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a newer oido wrote it, in format 99" in caplog.text
+
+
+RELEASED = sorted((Path(__file__).parent / "golden/databases").glob("outbox-*.db"))
+"""The outbox as each released version wrote it: two events of one piece of music, and the start of another."""
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda each: each.stem)
+def test_the_events_of_every_released_version_are_kept(
+    path: Path, caplog: pytest.LogCaptureFixture, released: Path
+) -> None:
+    """Waiting ones, and music that is on; and the file can be written."""
+    path.write_bytes(released.read_bytes())
+    outbox = SqliteOutbox(path, 9)
+    waiting = [json.loads(payload) for payload in payloads(outbox)]
+    assert [each["event_type"] for each in waiting] == ["music_started", "music_stopped", "music_started"]
+    (opened,) = outbox.open_events()
+    assert opened.report.id == waiting[2]["id"]
+    outbox.add(event("new"))
+    outbox.close()
+    assert len(on_disk(path)) == 4
+    assert not list(path.parent.glob("*.damaged-*"))
+    assert not [record for record in caplog.records if record.levelname != "INFO"]
+
+
+def test_the_events_of_an_old_version_go_out_from_a_full_disk(path: Path) -> None:
+    """It cannot be brought to the present version there, but it can be read."""
+    path.write_bytes(RELEASED[0].read_bytes())
+    with disk_full():
+        outbox = SqliteOutbox(path, 9)
+        assert len(payloads(outbox)) == 3
+    outbox.add(event("new"))
+    assert (len(on_disk(path)), outbox.lasting) == (4, True)
+    outbox.close()
+
+
+def test_a_migration_that_is_broken_off_leaves_the_old_version(path: Path) -> None:
+    """All its steps are one transaction."""
+    path.write_bytes(RELEASED[0].read_bytes())
+    connection = sqlite3.connect(path)
+    tables = "SELECT sql FROM sqlite_master ORDER BY name"
+    before = connection.execute(tables).fetchall()
+    connection.close()
+    with pytest.raises(sqlite3.OperationalError):
+        open_database(path, [("",), ("ALTER TABLE event ADD COLUMN boot TEXT", "no statement")])
+    connection = sqlite3.connect(path)
+    assert connection.execute(tables).fetchall() == before
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+
+
+class Machine:
+    """A machine whose clock starts in the past and is set later."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000.0
+        self.running = 50.0
+        self.set_by_server = False
+        self.boot = "b"
+
+    def clock(self) -> Clock:
+        """Its clock, for one process."""
+        return Clock(
+            now=lambda: self.wall,
+            since_boot=lambda: self.running,
+            synchronised=lambda: self.set_by_server,
+            boot=self.boot,
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Both go on."""
+        self.wall += seconds
+        self.running += seconds
+
+    def set(self, wall: float) -> None:
+        """A time server is reached."""
+        self.wall, self.set_by_server = wall, True
+
+
+def started(outbox: SqliteOutbox) -> list[str]:
+    """Years of the waiting events' starts."""
+    return [json.loads(payload)["started"][:4] for payload in payloads(outbox)]
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_events_from_before_the_clock_was_set_are_dated_again(path: Path, *, restart: bool) -> None:
+    """A pair that waits, and music that is on: also by another process of the same boot, and on disk."""
+    machine = Machine()
+    outbox = SqliteOutbox(path, 9, clock=machine.clock())
+    outbox.add(pair_event("music_started", 900))
+    outbox.add(pair_event("music_stopped", 900))
+    outbox.add(pair_event("music_started", 990))
+    outbox.look()
+    assert started(outbox) == ["1970"] * 3
+    if restart:
+        outbox.close()
+        outbox = SqliteOutbox(path, 9, clock=machine.clock())
+    machine.pass_time(500)
+    machine.set(1_790_000_500.0)
+    outbox.look()
+    outbox.add(pair_event("music_stopped", 990))
+    stop = json.loads(payloads(outbox)[-1])
+    assert started(outbox) == ["2026"] * 4
+    assert [json.loads(each)["started"][:4] for each in on_disk(path)] == ["2026"] * 4
+    assert datetime.fromisoformat(stop["ended"]).timestamp() == pytest.approx(1_790_000_000 - 5)
+    assert (stop["id"], stop["duration_s"]) == ("id-990", 5.0)
+    outbox.close()
+
+
+def test_events_of_another_boot_keep_their_dates(path: Path) -> None:
+    """Nobody knows by how much that clock was wrong."""
+    machine = Machine()
+    outbox = SqliteOutbox(path, 9, clock=machine.clock())
+    outbox.add(pair_event("music_started", 900))
+    outbox.close()
+    machine.boot = "c"
+    machine.set(1_790_000_000.0)
+    outbox = SqliteOutbox(path, 9, clock=machine.clock())
+    outbox.look()
+    assert started(outbox) == ["1970"]
+    outbox.close()
+
+
+def test_what_was_refused_is_kept_apart_and_can_wait_again(path: Path) -> None:
+    """Over restarts; in order; and a running outbox takes it up when it looks."""
+    outbox = SqliteOutbox(path, 9)
+    for payload in "abc":
+        outbox.add(event(payload))
+    for key, message in list(outbox.pending()):
+        if message.payload != "c":
+            outbox.set_aside(key, "not authorized")
+    assert (outbox.refused, payloads(outbox), on_disk(path)) == (2, ["c"], ["c"])
+    outbox.close()
+    outbox = SqliteOutbox(path, 9)
+    assert (outbox.refused, payloads(outbox)) == (2, ["c"])
+    outbox.look()
+    assert resend(path) == (2, "not authorized")
+    outbox.look()
+    outbox.look()
+    assert (outbox.refused, payloads(outbox), on_disk(path)) == (0, ["c", "a", "b"], ["c", "a", "b"])
+    assert refused_topics(path) == {}
+    outbox.close()
+
+
+def test_refused_events_do_not_fill_the_disk(path: Path) -> None:
+    """The oldest go when there are more than may wait."""
+    outbox = SqliteOutbox(path, 2)
+    for payload in "abc":
+        outbox.set_aside(outbox.add(event(payload)), "not authorized")
+    assert outbox.refused == 2
+    assert refused_topics(path) == {"oido/n/s/event": (2, "not authorized")}
+    outbox.close()
 
 
 def test_a_file_without_our_tables_is_set_aside(path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a real `oido run` leaves behind, and what the next one makes of it."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from waiting import DEADLINE_S, eventually
 from device.demo import AUDIO
 from device.sound import SAMPLE_RATE
 from device.sources.recording import Recording
+from device.storage.history import FILE, intervals, reading
 
 pytestmark = pytest.mark.integration
 
@@ -135,3 +137,19 @@ def test_a_state_directory_that_cannot_be_is_done_without(mosquitto: Mosquitto, 
             log = running.kill()
     assert log.count("the state directory") == 1
     assert "Traceback" not in log
+
+
+def test_intervals_of_sound_that_is_fed_too_fast_do_not_overlap(config: Path) -> None:
+    """Music and noise in turn, written as fast as they are heard: the history has them one after the other."""
+    silence = bytes(2 * SAMPLE_RATE * 20)
+    with device(config) as running:
+        for _ in range(4):
+            running.play(b"".join(music()) + silence)
+        assert running.process.stdin is not None
+        running.process.stdin.close()
+        running.process.stdin = None
+        running.process.wait(DEADLINE_S)
+    with reading(config.parent / "state" / FILE) as connection:
+        found = list(intervals(connection, since=0.0, until=1e12))
+    assert len(found) >= 2
+    assert all(one.ended <= next_.started for one, next_ in itertools.pairwise(found))
