@@ -88,6 +88,24 @@ def test_a_microphone_that_is_not_there(config: Config) -> None:
     assert (finding.ok, finding.text) == (False, "there is no microphone: plug one in")
 
 
+STREAM = SourceConfig(name="radio", kind="stream", url="http://radio/live")
+
+
+@pytest.mark.parametrize(
+    ("sound", "ok", "text"),
+    [
+        (noise(3.0), True, "it opens; level up to"),
+        (np.zeros(48_000, np.float32), False, "it opens, but gives only silence"),
+        (SourceError("http://radio/live: Server returned 404 Not Found"), False, "404 Not Found"),
+    ],
+)
+def test_a_stream_is_opened(config: Config, sound: FloatArray | SourceError, ok: bool, text: str) -> None:  # noqa: FBT001
+    """For two seconds; what is wrong with it is said."""
+    finding = check(Config(node=config.node, source=(STREAM,)), sound=sound)["source 'radio'"]
+    assert finding.ok is ok
+    assert text in finding.text
+
+
 def test_a_recording_that_is_not_there(config: Config) -> None:
     """The file is looked at without playing it."""
     section = SourceConfig(name="tape", kind="file", path="/nowhere/tape.wav")

@@ -13,7 +13,9 @@ import soundfile
 from device.errors import SourceError
 from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.decoding import AudioFile
+from device.sources.mpeg import sections
 from device.sources.recording import Recording
+from device.sources.riff import wave
 
 FREQUENCY_HZ = 440
 
@@ -273,6 +275,70 @@ def test_how_far_a_recording_is_shows_progress(tmp_path: Path, name: str) -> Non
     assert parts == sorted(parts)
     assert 0 < parts[0] < 0.5
     assert parts[-1] > 0.95
+
+
+CASES = Path(__file__).parents[2] / "shared" / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("vbr_no_xing_8s_speech4_music4.mp3", 8.2),
+        ("chained_speech_then_music.ogg", 20.0),
+        ("flac_without_length.flac", 6.0),
+        ("mp3_inside_wav_intact.wav", 20.1),
+        ("wav_riff_and_data_size_zero.wav", 6.25),
+    ],
+)
+def test_files_of_the_wild_are_heard_whole(name: str, seconds: float) -> None:
+    """Where they are at hand."""
+    if not (CASES / name).exists():
+        pytest.skip(f"{name} is not here")
+    assert len(samples_of(heard(CASES / name))) / SAMPLE_RATE == pytest.approx(seconds, abs=0.1)
+
+
+def test_a_wav_beyond_4_gib_is_heard_to_its_end(tmp_path: Path) -> None:
+    """Its sizes are what is left of the division by 2**32."""
+    length = 4_500_000_000
+    path = write(tmp_path / "big.wav", seconds=0, rate_hz=48_000, subtype="PCM_16")
+    with path.open("r+b") as file:
+        head = bytearray(file.read())
+        head[4:8] = ((len(head) + length - 8) % 2**32).to_bytes(4, "little")
+        head[-4:] = (length % 2**32).to_bytes(4, "little")
+        file.seek(0)
+        file.write(head)
+        file.truncate(len(head) + length)
+    with path.open("rb") as file:
+        found = wave(file.fileno(), path.stat().st_size)
+    assert found is not None
+    assert found.end - found.start == length
+
+
+def test_two_wavs_joined_end_to_end_are_both_heard(tmp_path: Path) -> None:
+    """Also where the second has another rate and other channels."""
+    one, two = write(tmp_path / "one.wav", seconds=1), write(tmp_path / "two.wav", rate_hz=8_000, channels=1)
+    (tmp_path / "both.wav").write_bytes(one.read_bytes() + two.read_bytes())
+    assert len(samples_of(heard(tmp_path / "both.wav"))) == pytest.approx(4 * SAMPLE_RATE, abs=2)
+
+
+def test_bytes_that_are_passed_over_are_remarked(tmp_path: Path) -> None:
+    """An MP3 that does not say how long it is may have lost something there."""
+    path = write(tmp_path / "a.mp3", seconds=4)
+    data = path.read_bytes()
+    with path.open("rb") as stream:
+        start, _ = next(sections(stream.fileno(), 0, len(data))).ranges[0]  # after the tag
+    middle = len(data) // 2
+    path.write_bytes(data[start:middle] + bytes(9_000) + data[middle:])
+    file = AudioFile(path)
+    assert sum(len(frames) for _, frames in file.frames()) / 44_100 == pytest.approx(4, abs=0.2)
+    assert len(file.remarks) == 1
+    assert "are no MP3 and were passed over" in file.remarks[0]
+
+
+def test_a_playlist_is_named_as_one(tmp_path: Path) -> None:
+    """Not as a damaged recording."""
+    (tmp_path / "a.m3u").write_text("#EXTM3U\nhttp://radio/live\n")
+    assert "is a playlist; name the files in it" in heard_until_error(tmp_path / "a.m3u")[1]
 
 
 def test_an_absurd_sample_rate_names_the_file(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`oido check`: configuration, model, sources, broker, clock, disk; each line says ok or what to do."""
 
 import argparse
-import shutil
 import sqlite3
 import sys
 import time
@@ -31,7 +30,7 @@ from device.storage.sqlite_outbox import refused_topics, resend
 from device.storage.state import LEDGER_FILE, OUTBOX_FILE, directory_to_look_at
 
 LISTEN_S = 2.0
-"""How long a microphone is listened to."""
+"""How long a microphone or a stream is listened to."""
 
 VERY_QUIET_DBFS = -65.0
 """Below this even a quiet room's microphone is probably muted, or not the one meant."""
@@ -119,10 +118,8 @@ def _refused_events(config: Config) -> Finding:
     except (sqlite3.Error, OSError) as error:
         return Finding("events", ok=False, text=f"{outbox} cannot be read: {error}")
     named = "; ".join(f"{count} for {topic} ({reason})" for topic, (count, reason) in refused.items())
-    mend = "mend the broker's access list or limits, then oido check --resend"
-    return Finding(
-        "events", ok=not refused, text=f"refused by the broker: {named}; {mend}" if refused else "none was refused"
-    )
+    text = f"refused by the broker: {named}; mend the broker's access list or limits, then oido check --resend"
+    return Finding("events", ok=not refused, text=text if refused else "none was refused")
 
 
 def forget(config: Config) -> Iterator[Finding]:
@@ -238,13 +235,23 @@ def _source(section: SourceConfig, open_source: Callable[[SourceConfig], Source]
             case "stdin":
                 return Finding(what, ok=True, text="standard input is read when it runs")
             case "stream":
-                return _stream(what)
+                return _stream(what, open_source(section))
     except SourceError as error:
         return Finding(what, ok=False, text=str(error))
 
 
-def _microphone(what: str, source: Source) -> Finding:
-    """Listen for two seconds and judge the level."""
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """How loud a source was for `LISTEN_S`."""
+
+    loudest_dbfs: float
+    clipping: float
+    is_flat: bool
+    """Whether it gave one and the same value."""
+
+
+def _listen(source: Source) -> _Level:
+    """Listen for two seconds."""
     meter = HealthMeter()
     heard = 0
     loudest_dbfs, clipping = meter.health.level_dbfs, 0.0
@@ -260,21 +267,28 @@ def _microphone(what: str, source: Source) -> Finding:
                 break
     finally:
         source.close()
-    if meter.health.flat_s * SAMPLE_RATE >= heard:
+    return _Level(loudest_dbfs, clipping, meter.health.flat_s * SAMPLE_RATE >= heard)
+
+
+def _microphone(what: str, source: Source) -> Finding:
+    """Judge the level."""
+    found = _listen(source)
+    if found.is_flat:
         return Finding(what, ok=False, text="it gives one and the same value: unmute it, or choose another device")
-    level = f"level up to {loudest_dbfs:.0f} dBFS in {LISTEN_S:g} s"
-    if loudest_dbfs < VERY_QUIET_DBFS:
+    level = f"level up to {found.loudest_dbfs:.0f} dBFS in {LISTEN_S:g} s"
+    if found.loudest_dbfs < VERY_QUIET_DBFS:
         return Finding(what, ok=False, text=f"{level}: very quiet; raise its capture volume with alsamixer")
-    if clipping > OFTEN_CLIPPED:
-        return Finding(what, ok=False, text=f"{level}: {clipping:.1%} clipped; lower its capture volume")
+    if found.clipping > OFTEN_CLIPPED:
+        return Finding(what, ok=False, text=f"{level}: {found.clipping:.1%} clipped; lower its capture volume")
     return Finding(what, ok=True, text=level)
 
 
-def _stream(what: str) -> Finding:
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        return Finding(what, ok=False, text="ffmpeg is not installed; apt install ffmpeg")
-    return Finding(what, ok=True, text=f"{ffmpeg} will open it when it runs")
+def _stream(what: str, source: Source) -> Finding:
+    """Open it and hear whether there is sound in it; what is wrong with it, the source says."""
+    found = _listen(source)
+    if found.is_flat:
+        return Finding(what, ok=False, text=f"it opens, but gives only silence for {LISTEN_S:g} s")
+    return Finding(what, ok=True, text=f"it opens; level up to {found.loudest_dbfs:.0f} dBFS in {LISTEN_S:g} s")
 
 
 def _broker(config: MqttConfig, try_broker: Callable[[MqttConfig], str | None]) -> Finding:

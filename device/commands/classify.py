@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     work = partial(_lines, config=config, summary=arguments.summary, plot=arguments.plot is not None)
     remarks = [Remark(each) for each in found.failures] + [Remark(each, failed=False) for each in found.remarks]
     with Progress(sys.stderr) as progress:
-        whole = _Whole(found, progress)
+        whole = Whole(found, progress)
         if arguments.jobs > 1:
             lines = _side_by_side(found.files, whole, partial(_collected, work), arguments.jobs)
         else:
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _print(chain(remarks, lines), arguments)
 
 
-class _Whole:
+class Whole:
     """How far all files are, by their sizes."""
 
     def __init__(self, found: Found, progress: Progress) -> None:
@@ -144,7 +144,7 @@ class _Whole:
 
 
 def _side_by_side(
-    files: Sequence[str], whole: _Whole, work: Callable[[str], list[Line]], jobs: int
+    files: Sequence[str], whole: Whole, work: Callable[[str], list[Line]], jobs: int
 ) -> Iterator[Line]:
     """The lines of all files in the order of the files, whatever order they are finished in."""
     # Imported here: 12 ms that one file does not need.

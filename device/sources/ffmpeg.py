@@ -107,6 +107,12 @@ def arguments(url: str, *, program: str = "ffmpeg") -> list[str]:
     ]
 
 
+def fetching(url: str, *, program: str = "ffmpeg") -> list[str]:
+    """The command line that copies what stands at a URL to standard output, byte for byte."""
+    quiet = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+error")
+    return [program, *quiet, "-f", "data", "-i", url, *("-map", "0", "-c", "copy", "-f", "data", "-")]
+
+
 class FfmpegChild:
     """A running ffmpeg. One thread reads; `stop` may be called from any other.
 
@@ -114,13 +120,15 @@ class FfmpegChild:
         SourceError: ffmpeg is not installed or cannot be run.
     """
 
-    def __init__(self, url: str, *, program: str = "ffmpeg", stdin: int = subprocess.DEVNULL) -> None:
+    def __init__(
+        self, url: str, *, program: str = "ffmpeg", stdin: int = subprocess.DEVNULL, fetch: bool = False
+    ) -> None:
         self.duration_s: float | None = None
         """As the file says, once that was read; None: it does not say."""
         self._is_estimated = False
         try:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, and `arguments` makes the URL harmless
-                arguments(url, program=program),
+                (fetching if fetch else arguments)(url, program=program),
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -98,12 +98,14 @@ class Mixer:
     def _mixed(self, frames: FloatArray, mean: FloatArray) -> FloatArray:
         """The channel that is taken, or the change to it."""
         now = mean if self._channel is None else frames[:, self._channel]
-        if self._faded >= self._fade:
+        fading = min(self._fade - self._faded, len(frames))
+        if fading <= 0:
             return now
         before = mean if self._before is None else frames[:, self._before]
-        ramp = np.arange(self._faded + 1, self._faded + len(frames) + 1, dtype=np.float32) / np.float32(self._fade)
-        self._faded += len(frames)
-        mixed: FloatArray = before + (now - before) * np.minimum(ramp, np.float32(1))
+        ramp = np.arange(self._faded + 1, self._faded + fading + 1, dtype=np.float32) / np.float32(self._fade)
+        self._faded += fading
+        mixed = now.copy()
+        mixed[:fading] = before[:fading] + (now[:fading] - before[:fading]) * ramp
         return mixed
 
     def _weigh(self, frames: FloatArray, mean: FloatArray) -> None:

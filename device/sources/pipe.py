@@ -16,11 +16,14 @@ from device.masking import masked_url
 from device.sound import SAMPLE_RATE, Block, FloatArray
 from device.sources.base import BLOCK_S
 from device.sources.conditioning import Conditioner
-from device.sources.ffmpeg import AuReader, FfmpegChild, is_finite
+from device.sources.ffmpeg import AuReader, FfmpegChild, is_finite, is_local
+from device.sources.playlist import MOST_BYTES, is_playlist, target
 
 _POLL_S = 0.1
 """How long a read may wait before it looks whether `close` was called."""
 _READ_BYTES = 1 << 16
+_MOST_PLAYLISTS = 3
+"""That lead from one to the next."""
 _FASTEST_CRYSTAL = 0.0005
 """How much faster than this machine's clock a sound card's may run; that is not faster than live."""
 
@@ -188,10 +191,10 @@ class FfmpegStream:
             SourceError: ffmpeg is missing, or the file cannot be decoded or holds no audio.
             SourceLost: the stream cannot be had, ended, or gave no sample for `stall_s`.
         """
-        with self._starting:  # so that `close` finds either no child or this one
-            if self._closing.is_set():
-                return
-            child = self._child = FfmpegChild(self._url, program=self._program)
+        url = self._followed()
+        child = self._started(url)
+        if child is None:
+            return
         try:
             yield from self._listen(child)
         finally:
@@ -203,6 +206,49 @@ class FfmpegStream:
         with self._starting:
             if self._child is not None:
                 self._child.stop()
+
+    def _started(self, url: str, *, fetch: bool = False) -> FfmpegChild | None:
+        """Start an ffmpeg; None once closed."""
+        with self._starting:  # so that `close` finds either no child or this one
+            if self._closing.is_set():
+                return None
+            self._child = FfmpegChild(url, program=self._program, fetch=fetch)
+            return self._child
+
+    def _followed(self) -> str:
+        """The stream's own URL: where playlists lead."""
+        url = self._url
+        for _ in range(_MOST_PLAYLISTS):
+            if is_local(url) or not is_playlist(url):
+                return url
+            found = target(url, self._fetched(url))
+            if found in {None, url}:
+                break
+            url = str(found)
+        if found is None and not self._closing.is_set():
+            raise SourceLost(f"{masked_url(self._url)}: it is a playlist that names no stream")
+        return url
+
+    def _fetched(self, url: str) -> str:
+        """What stands in a playlist."""
+        child = self._started(url, fetch=True)
+        if child is None:
+            return ""
+        try:
+            text, began = b"", time.monotonic()
+            while (data := child.read(_POLL_S)) != b"" and len(text) < MOST_BYTES:
+                text += data or b""
+                if self._closing.is_set():
+                    return ""
+                if time.monotonic() - began > self._start_s:
+                    break
+            if not text:
+                why = child.complaint if data is None else child.last_words()[1]
+                why = why or f"the playlist did not come within {self._start_s:g} s"
+                raise SourceLost(f"{masked_url(self._url)}: {why}")
+            return text.decode(errors="replace")
+        finally:
+            child.close()
 
     def _listen(self, child: FfmpegChild) -> Iterator[Block]:
         finite = is_finite(self._url)
