@@ -20,6 +20,7 @@ from device.daemon.memory import Settling
 from device.daemon.reload import changes
 from device.daemon.signals import Signals, signals
 from device.daemon.systemd import Notifier
+from device.daemon.writer import Writer
 from device.errors import ModelError, OidoError
 from device.hearing.classifier import try_model
 from device.hearing.models.loading import Model, configured_model, installed_model
@@ -43,6 +44,9 @@ _LOOK_S = 5.0
 
 POLL_S = 0.2
 """How often listeners and publisher are checked."""
+
+_CORRECTED_S = 5.0
+"""How long a session waits at its beginning for states that are being corrected."""
 
 OpenSource = Callable[[SourceConfig], Source]
 ReadConfig = Callable[[], Config]
@@ -112,7 +116,7 @@ class _Daemon:
         self._model = self._chosen_model(config)
         self._state = State(config) if live else None
         self._ledger = Ledger() if self._state is None else self._state.ledger
-        self._publisher = self._make_publisher(config)
+        self._publisher = self._make_writer(config)
         self._metrics = ExitStack()
         self._settling = Settling()
 
@@ -162,7 +166,8 @@ class _Daemon:
 
     def _look_after(self) -> None:
         """Publish which sources cannot be heard; feed the watchdog if no listener is late."""
-        if self._listeners.guard(time.monotonic()):
+        now = time.monotonic()
+        if self._listeners.guard(now) and not self._publisher.hangs(now):
             self._notifier.alive()
         waiting = self._publisher.queued_events
         words = [
@@ -202,7 +207,7 @@ class _Daemon:
         if self._state is not None:
             self._state.must_fit(config)
         model = self._chosen_model(config) if change.model else self._model
-        publisher = self._make_publisher(config) if change.publisher else None
+        publisher = self._make_writer(config) if change.publisher else None
         gone = {source.name for source in self._config.source} - {source.name for source in config.source}
         self._listeners.stop(change.stop)
         self._listeners.forget(gone)
@@ -219,6 +224,21 @@ class _Daemon:
         if change.metrics:
             self._serve_metrics()
         self._settling.begin()
+
+    def _make_writer(self, config: Config) -> Publisher:
+        """The publisher to start next, behind a writer where a disk may be slow.
+
+        Raises:
+            OidoError: the broker's settings are unusable.
+        """
+        publisher = self._make_publisher(config)
+        return publisher if self._state is None else Writer(publisher, self._state.journal)
+
+    def _correct_states(self) -> None:
+        """Before a session begins: publish which sources are no longer heard."""
+        self._listeners.guard(time.monotonic())
+        if isinstance(self._publisher, Writer):
+            self._publisher.flush(_CORRECTED_S)
 
     def _make_publisher(self, config: Config) -> Publisher:
         """The publisher to start next: to the broker, or to standard output if there is none.
@@ -240,7 +260,7 @@ class _Daemon:
                 birth=birth if wanted.enabled else None,
                 outbox=None if self._state is None else self._state.outbox,
                 ledger=self._ledger,
-                before_states=lambda: self._listeners.guard(time.monotonic()),
+                before_states=self._correct_states,
             )
         return StdoutPublisher(sys.stdout)
 

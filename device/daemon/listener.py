@@ -81,7 +81,7 @@ class Listener:
             backoff: how long to wait before a lost source is opened again.
             counts: go on from here; None: from zero.
             commanded: what commands have set, for this and later processes; None: nothing yet, only for this one.
-            journal: keeps what must outlive the process; None: nothing is kept.
+            journal: notes how far music was heard; None: nothing is noted.
             today: counts the music of today; None: from zero.
             change_model: replaces the model of the whole device by the installed one of that name, or raises
                 ModelError; called in this listener's thread. None: commands cannot change the model.
@@ -236,7 +236,6 @@ class Listener:
         try:
             if not self._abandoned:
                 for message in messages():
-                    self._journal.said(message)
                     self._publisher.publish(message)
         finally:
             self._speaking.release()

@@ -118,21 +118,18 @@ class MqttPublisher(Publisher):
 
     @property
     def queued_events(self) -> int:
-        """Events that the broker has not acknowledged."""
-        with self._changed:
-            return self._backlog.queued_events
+        """Events that the broker has not acknowledged; no lock is held up for it, as in the next two."""
+        return self._backlog.queued_events
 
     @property
     def dropped_events(self) -> int:
         """Events dropped because too many waited."""
-        with self._changed:
-            return self._backlog.dropped_events
+        return self._backlog.dropped_events
 
     @property
     def refused_events(self) -> int:
         """Events set aside because the broker refuses them."""
-        with self._changed:
-            return self._backlog.refused_events
+        return self._backlog.refused_events
 
     def start(self) -> None:
         """Begin to connect, in the background; the broker may be away. Once only."""

@@ -39,6 +39,10 @@ class Publisher:
         """Pass a message on, now or as soon as somebody can be reached; from any thread. Never waits or fails."""
         raise NotImplementedError
 
+    def hangs(self, now: float) -> bool:  # noqa: ARG002 - nothing waits here
+        """Whether what is published has been held up for so long, at time.monotonic() `now`, that it must hang."""
+        return False
+
     def drain(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits here
         """Wait until all messages have been acknowledged; False if that took longer than `timeout_s`."""
         return True

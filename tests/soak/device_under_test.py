@@ -34,6 +34,7 @@ from device.configuration.settings import (  # noqa: E402 - the same
 )
 from device.daemon.listener import Listener  # noqa: E402
 from device.daemon.signals import signals  # noqa: E402
+from device.daemon.writer import Writer  # noqa: E402
 from device.hearing.models.inputs import StatisticsInput  # noqa: E402
 from device.hearing.models.loading import StatisticsModel  # noqa: E402
 from device.hearing.models.runtimes import Runtime  # noqa: E402
@@ -128,7 +129,9 @@ def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environm
     retry = Retry() if "SOAK_REAL_RETRY" in environment else soon
     with (
         signals(reload=False) as asked,
-        TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry) as publisher,
+        Writer(
+            TellingPublisher(config.mqtt, topics=topics, outbox=state.outbox, retry=retry), state.journal
+        ) as publisher,
     ):
         listener = Listener(
             SourceConfig(name=SOURCE, flat_line_s=0.0),
