@@ -264,3 +264,42 @@ def test_an_unknown_model_is_wrong_use(oido: Command, folder: Path) -> None:
     outcome = oido("classify", folder / "noise.wav", "--model", "absent")
     assert (outcome.code, outcome.out) == (2, "")
     assert "no model is named 'absent'; installed: " in outcome.err
+
+
+def test_a_recording_is_cut_with_hindsight(oido: Command, tmp_path: Path) -> None:
+    """A pause of 2.5 s is one; the daemon waits longer before it says that music has stopped."""
+    whole = scene(36.0)
+    music, pause = whole[12 * SAMPLE_RATE : 24 * SAMPLE_RATE], whole[24 * SAMPLE_RATE : 24 * SAMPLE_RATE + 40_000]
+    soundfile.write(tmp_path / "pause.wav", np.concatenate([music, pause, music]), SAMPLE_RATE)
+    lines = oido("classify", tmp_path / "pause.wav").lines
+    assert tiles(lines, 26.5)
+    assert [line["label"] for line in lines] == ["music", "no_music", "music"]
+    assert lines[0]["offset"] == pytest.approx(12, abs=1)
+    assert len(oido("classify", "--as-live", tmp_path / "pause.wav").lines) == 1
+
+
+def test_as_live_is_what_the_daemon_says(oido: Command, folder: Path) -> None:
+    """The same stretches as the events of `oido run --input`."""
+    live = oido("classify", "--as-live", folder / "scene.wav").lines
+    messages = oido("run", "--input", folder / "scene.wav").lines
+    told = [each["payload"] for each in messages if each["topic"].endswith("/event")]
+    stops = [each for each in told if each["event_type"] == "music_stopped"]
+    assert [line["offset"] - line["onset"] for line in live if line["label"] == "music"] == [
+        pytest.approx(each["duration_s"], abs=0.01) for each in stops
+    ]
+
+
+def test_durations_that_are_set_are_kept(oido: Command, folder: Path) -> None:
+    """No music is shorter than `[decision] min_on_s`."""
+    config = folder / "long.toml"
+    config.write_text("[decision]\nmin_on_s = 30\n")
+    assert {line["label"] for line in oido("classify", "-c", config, folder / "scene.wav").lines} == {"no_music"}
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.44, 1.445, 2.7, 4.799, 9.61])
+def test_segments_join_whatever_the_length(oido: Command, tmp_path: Path, seconds: float) -> None:
+    """None is empty, also at the end."""
+    soundfile.write(tmp_path / "clip.wav", np.concatenate([noise(seconds / 2), chord(seconds / 2)]), SAMPLE_RATE)
+    lines = oido("classify", tmp_path / "clip.wav").lines
+    assert tiles(lines, seconds)
+    assert all(line["onset"] < line["offset"] for line in lines)

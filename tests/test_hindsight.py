@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from device.configuration.settings import DecisionConfig
 from device.hearing.decision import Music, Score
-from device.hearing.hindsight import Hindsight
+from device.hearing.hindsight import Answers, Hindsight
 from device.sound import SAMPLE_RATE
 
 probabilities = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=9)
@@ -25,7 +25,7 @@ def scores(script: Sequence[float]) -> list[Score]:
 
 def states(hindsight: Hindsight, script: Sequence[float]) -> list[bool]:
     """The state of each second."""
-    step = hindsight.decide(scores(script), len(script) * SAMPLE_RATE)
+    step = hindsight.decide(Answers.of(scores(script)), len(script) * SAMPLE_RATE)
     found: list[bool] = []
     for segment in step.segments:
         found += [segment.music is Music.ON] * round((segment.end - segment.start) / SAMPLE_RATE)
@@ -59,7 +59,7 @@ def test_no_sequence_is_worth_more(
 def test_segments_tile_the_recording(script: list[float]) -> None:
     """They begin at 0, join, alternate, and end where the recording does."""
     end = len(script) * SAMPLE_RATE + 123
-    segments = Hindsight().decide(scores(script), end).segments
+    segments = Hindsight().decide(Answers.of(scores(script)), end).segments
     assert (segments[0].start, segments[-1].end) == (0, end)
     for one, other in itertools.pairwise(segments):
         assert one.end == other.start
@@ -84,14 +84,14 @@ def test_what_the_stretch_alone_says_decides() -> None:
         Score(SAMPLE_RATE * at, SAMPLE_RATE * (at + 1), 0, 0.9, recent=0.99 if at < 5 else 0.01)
         for at in range(10)
     ]
-    first, second = Hindsight().decide(answers, 10 * SAMPLE_RATE).segments
+    first, second = Hindsight().decide(Answers.of(answers), 10 * SAMPLE_RATE).segments
     assert (first.music, first.end) == (Music.ON, 5 * SAMPLE_RATE)
     assert second.mean == pytest.approx(0.9)
 
 
 def test_events_come_in_pairs() -> None:
     """A start and a stop for each stretch of music, with its peak and mean."""
-    start, stop = Hindsight().decide(scores([0.01] * 9 + [0.99] * 9), 18 * SAMPLE_RATE).events
+    start, stop = Hindsight().decide(Answers.of(scores([0.01] * 9 + [0.99] * 9)), 18 * SAMPLE_RATE).events
     assert (start.started, start.ended, stop.started, stop.ended) == (
         9 * SAMPLE_RATE,
         None,
@@ -112,4 +112,10 @@ def test_the_configuration_sets_threshold_and_durations() -> None:
 
 def test_nothing_heard_is_nothing_decided() -> None:
     """A file without audio."""
-    assert not Hindsight().decide([], 0).segments
+    assert not Hindsight().decide(Answers(), 0).segments
+
+
+def test_a_recording_that_ends_within_its_last_stretch() -> None:
+    """No segment ends before it begins."""
+    segments = Hindsight().decide(Answers.of(scores([0.01] * 9 + [0.99] * 9)), 9 * SAMPLE_RATE - 100).segments
+    assert [(each.start, each.end) for each in segments] == [(0, 9 * SAMPLE_RATE - 100)]

@@ -49,7 +49,7 @@ def trace(*values: float) -> Trace:
 
 def hours(count: int) -> Timeline:
     """Music for the first half of every ten minutes, a score each half second."""
-    timeline = Timeline("long.flac", "attention", "balanced", RULES)
+    timeline = Timeline("long.flac", "attention", "balanced", {"on": RULES.on, "off": RULES.off})
     timeline.heard = count * 3_600 * SAMPLE_RATE
     half = SAMPLE_RATE // 2
     for index in range(count * 7_200):
@@ -64,7 +64,7 @@ def hours(count: int) -> Timeline:
         )
         started = Event("music_started", start, None, 0.9, 0.9)
         stopped = Event("music_stopped", start, start + size, 0.9, 0.9)
-        timeline.finish(Step((started, stopped), parts))
+        timeline.finish([Step((started, stopped), parts)])
     return timeline
 
 
@@ -78,10 +78,10 @@ def oido(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, l
 def heard(path: Path, rule: Rules = RULES) -> Timeline:
     """The timeline of a recording."""
     model = load_model("attention")
-    timeline = Timeline(str(path), "attention", "balanced", rule)
+    timeline = Timeline(str(path), "attention", "balanced", {"on": rule.on, "off": rule.off})
     for observation in listen(Recording(path, name="file"), Classifier(model), Decision(rule)):
         timeline.note(observation)
-        timeline.finish(observation.step)
+        timeline.finish([observation.step])
     return timeline
 
 
@@ -92,7 +92,7 @@ def spans(axes: Any) -> list[tuple[float, float]]:
 
 def test_the_states_drawn_are_the_lines_printed(capsys: pytest.CaptureFixture[str], recording: Path) -> None:
     """The same edges; what is shaded behind the score is the music."""
-    code, lines, err = oido(capsys, recording, "--plot", recording.with_name("a.svg"))
+    code, lines, err = oido(capsys, recording, "--as-live", "--plot", recording.with_name("a.svg"))
     assert (code, err) == (0, "")
     assert len(lines) >= 2
     printed = [(line["onset"], line["offset"], line["label"]) for line in lines]

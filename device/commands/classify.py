@@ -1,121 +1,126 @@
-"""`oido classify`: where in audio files there is music, as JSON lines or CSV."""
+"""`oido classify`: where in audio files there is music, in many formats, and whole files in one line each."""
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
-from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 from device.command_line import complain
-from device.commands.files import STANDARD_INPUT, Found, find, opened
+from device.commands.files import STANDARD_INPUT, Found, find
+from device.commands.formats import OF_ONE_RECORDING, Format
+from device.commands.one_file import hear
 from device.commands.options import add_config, add_model, configuration
-from device.commands.plot import check, save
+from device.commands.output import Output
+from device.commands.plot import check
 from device.commands.progress_bar import Progress
-from device.commands.rows import writer
-from device.commands.timeline import Timeline
-from device.configuration.settings import Config
-from device.errors import OidoError, UsageError
-from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Music, Rules, Segment, Step
-from device.hearing.models.loading import Model, configured_model
-from device.hearing.rules import rules
-from device.pipeline import Observation, listen
-from device.sound import SAMPLE_RATE
-from device.sources.recording import Recording
-
-BLOCK_S = 2.0
-"""Longer blocks than a live source's: less to do for each second of audio. The results are the same."""
-
-_LABELS = {Music.ON: "music", Music.OFF: "no_music", Music.UNKNOWN: "unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentLine:
-    """A stretch of a file."""
-
-    file: str
-    onset: float
-    """Seconds from the beginning of the file."""
-    offset: float
-    label: str
-    """`music` or `no_music`."""
-    score: float | None
-    """Mean probability of music, calibrated."""
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryLine:
-    """A whole file."""
-
-    file: str
-    duration_s: float
-    score: float
-    """Calibrated probability of music, the mean over the file."""
-    music: bool
-    """Whether the score reaches the mode's threshold."""
-    music_s: float
-    """Seconds of the segments that are music."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A message for standard error."""
-
-    sentence: str
-    failed: bool = True
-    """Whether the file could not be read, or not to its end."""
-
-
-Line = SegmentLine | SummaryLine | Remark | Timeline
+from device.commands.side_by_side import side_by_side
+from device.errors import UsageError
+from device.hearing.models.loading import configured_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `classify`."""
-    parser.add_argument(
+    option = parser.add_argument
+    parser.epilog = (
+        "A recording is known whole, so music begins and ends where that is most likely. [decision] on is then "
+        "the probability from which an answer speaks for music, and no music is shorter than min_on_s and no "
+        "pause shorter than min_off_s, where they are set; off counts with --as-live alone."
+    )
+    option(
         "files", nargs="+", metavar="FILE", help="any recording, a folder of them, or - for one on standard input"
     )
-    parser.add_argument(
-        "--summary", action="store_true", help="print one line for each file instead of each segment"
+    option(
+        "--summary",
+        action="store_true",
+        help="print one line for each file instead of each segment; at the end, hours and share of music of all "
+        "of them go to standard error",
     )
-    parser.add_argument("--csv", action="store_true", help="print CSV with a header instead of JSON lines")
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="json",
+        help="JSON lines, CSV, labels of Audacity, subtitles, TextGrid of Praat, or RTTM (default: json); labels, "
+        "subtitles and RTTM hold the music alone",
+    )
+    form.add_argument("--csv", dest="format", action="store_const", const="csv", help="short for --format csv")
+    option(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write the segments of each recording into a file of its own in this folder; --summary still goes to "
+        "standard output",
+    )
+    option(
+        "--as-live",
+        action="store_true",
+        help="say what `oido run` would have said, which knows only what was heard until then",
+    )
+    option(
         "--plot",
         type=Path,
         metavar="OUT",
         help="draw score, state, events and level over time: .png, .svg or .pdf",
     )
-    parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="files to process at the same time (default: 1)"
-    )
+    option("--jobs", type=int, default=1, metavar="N", help="files to process at the same time (default: 1)")
     add_config(parser)
     add_model(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify every file; those that cannot be read are named on standard error."""
+    found = find(arguments.files)
+    _check(arguments, found)
+    config = configuration(arguments)
+    model = configured_model(config.model)
+    work = partial(hear, config=config, as_live=arguments.as_live, plot=arguments.plot is not None)
+    output = Output(
+        form=arguments.format,
+        folder=arguments.out,
+        names=found.names,
+        summary=arguments.summary,
+        plot=arguments.plot,
+    )
+    for sentence in found.failures:
+        output.fail(sentence)
+    for sentence in found.remarks:
+        complain("oido", f"warning: {sentence}")
+    with ExitStack() as stack:
+        whole = Whole(found, stack.enter_context(Progress(sys.stderr)))
+        if arguments.jobs > 1:
+            results = stack.enter_context(side_by_side(found.files, work, arguments.jobs))
+            for _, result in zip(whole.files(), results, strict=False):
+                output.take(result)
+        else:
+            for file in whole.files():
+                output.take(work(file, model=model, progress=whole.show))
+    return output.end()
+
+
+def _check(arguments: argparse.Namespace, found: Found) -> None:
+    """Refuse what cannot be done, before any file is heard.
+
+    Raises:
+        OidoError: the message says why.
+    """
+    count, form = len(found.files), arguments.format
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: at least one file must be processed at a time")
-    found = find(arguments.files)
     if arguments.plot is not None:
         check(arguments.plot, found.files)
     if arguments.jobs > 1 and STANDARD_INPUT in found.files:
         raise UsageError(
             f"--jobs {arguments.jobs}: standard input is heard by one process alone; leave out --jobs"
         )
-    config = configuration(arguments)
-    model = configured_model(config.model)
-    work = partial(_lines, config=config, summary=arguments.summary, plot=arguments.plot is not None)
-    remarks = [Remark(each) for each in found.failures] + [Remark(each, failed=False) for each in found.remarks]
-    with Progress(sys.stderr) as progress:
-        whole = Whole(found, progress)
-        if arguments.jobs > 1:
-            lines = _side_by_side(found.files, whole, partial(_collected, work), arguments.jobs)
-        else:
-            lines = (line for file in whole.files() for line in work(file, model=model, progress=whole.show))
-        return _print(chain(remarks, lines), arguments)
+    if arguments.out is not None:
+        return
+    if arguments.summary and form not in {"json", "csv"}:
+        raise UsageError(f"--summary is JSON or CSV; for the segments as {form} as well, say --out DIR")
+    if form in OF_ONE_RECORDING and count > 1:
+        raise UsageError(f"--format {form} holds one recording, and there are {count}: say --out DIR")
 
 
 class Whole:
@@ -141,141 +146,3 @@ class Whole:
         done = self._before + self._found.bytes[index] * (part or 0.0)
         number = f"file {index + 1} of {count}" if count > 1 else ""
         self._progress.draw(self._found.files[index], done / self._total, number)
-
-
-def _side_by_side(
-    files: Sequence[str], whole: Whole, work: Callable[[str], list[Line]], jobs: int
-) -> Iterator[Line]:
-    """The lines of all files in the order of the files, whatever order they are finished in."""
-    # Imported here: 12 ms that one file does not need.
-    import multiprocessing  # noqa: PLC0415
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-
-    # Spawned, not forked: a fork would copy the runtime's locks in whatever state they are.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        results = pool.map(work, files)
-        for _ in whole.files():
-            yield from next(results)
-
-
-def _collected(work: Callable[..., Iterator[Line]], file: str) -> list[Line]:
-    """All lines of one file; runs in a process of its own."""
-    return list(work(file, model=None, progress=None))
-
-
-def _lines(
-    file: str,
-    *,
-    model: Model | None,
-    config: Config,
-    summary: bool,
-    plot: bool,
-    progress: Callable[[float | None], None] | None,
-) -> Iterator[Line]:
-    """Everything that is printed about one file, as soon as it is known."""
-    if model is None:
-        model = configured_model(config.model)
-    rule = rules(config.decision, model, config.model.mode)
-    heard = _Heard(Timeline(file, model.sidecar.name, config.model.mode, rule) if plot else None)
-    remarks: list[str] = []
-    try:
-        with opened(file) as source:
-            remarks = source.remarks
-            recording = Recording(source, name="file", block_s=BLOCK_S)
-            for segment in _segments(recording, model, rule, heard, progress):
-                if not summary:
-                    yield SegmentLine(
-                        file=file,
-                        onset=round(segment.start / SAMPLE_RATE, 3),
-                        offset=round(segment.end / SAMPLE_RATE, 3),
-                        label=_LABELS[segment.music],
-                        score=None if segment.mean is None else round(segment.mean, 4),
-                    )
-    except OidoError as error:
-        yield Remark(str(error))
-    for remark in remarks:
-        yield Remark(remark, failed=False)
-    if heard.invalid:
-        sentence = f"{file}: {heard.invalid} samples are not finite numbers and were heard as silence"
-        yield Remark(sentence, failed=False)
-    if summary and heard.answers:
-        score = heard.total / heard.answers
-        yield SummaryLine(
-            file=file,
-            duration_s=round(heard.samples / SAMPLE_RATE, 3),
-            score=round(score, 4),
-            music=score >= rule.on,
-            music_s=round(heard.music / SAMPLE_RATE, 3),
-        )
-    if heard.timeline is not None and heard.timeline.heard:
-        yield heard.timeline
-
-
-@dataclass(slots=True)
-class _Heard:
-    """Sums over a file, all positions in samples."""
-
-    timeline: Timeline | None
-    """Kept for the picture; None: no picture is wanted."""
-    samples: int = 0
-    music: int = 0
-    total: float = 0.0
-    answers: int = 0
-    invalid: int = 0
-
-    def note(self, observation: Observation) -> None:
-        """Add one more answer."""
-        self.samples, self.invalid = observation.heard, observation.health.invalid
-        if observation.score is not None:
-            self.total += observation.score.probability
-            self.answers += 1
-        if self.timeline is not None:
-            self.timeline.note(observation)
-
-    def account(self, step: Step) -> Iterator[Segment]:
-        """Add up the segments that a step has finished."""
-        if self.timeline is not None:
-            self.timeline.finish(step)
-        for segment in step.segments:
-            if segment.music is Music.ON:
-                self.music += segment.end - segment.start
-            yield segment
-
-
-def _segments(
-    recording: Recording,
-    model: Model,
-    rule: Rules,
-    heard: _Heard,
-    progress: Callable[[float | None], None] | None,
-) -> Iterator[Segment]:
-    decision = Decision(rule)
-    try:
-        for observation in listen(recording, Classifier(model), decision, flat_line_limit_s=math.inf):
-            heard.note(observation)
-            if progress:
-                progress(recording.part)
-            yield from heard.account(observation.step)
-    except OidoError:
-        yield from heard.account(decision.lose(heard.samples))
-        raise
-
-
-def _print(lines: Iterable[Line], arguments: argparse.Namespace) -> int:
-    """Print lines as they come, then draw; failures go to standard error and decide the exit code."""
-    kind = SummaryLine if arguments.summary else SegmentLine
-    header = [field.name for field in fields(kind)]
-    write = writer(sys.stdout, header, form="csv" if arguments.csv else "json")
-    code = 0
-    timelines = []
-    for line in lines:
-        if isinstance(line, Timeline):
-            timelines.append(line)
-        elif isinstance(line, Remark):
-            complain("oido", f"{'error' if line.failed else 'warning'}: {line.sentence}")
-            code = code or int(line.failed)
-        else:
-            write(asdict(line))
-    if timelines:
-        save(timelines, arguments.plot)
-    return code

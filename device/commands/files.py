@@ -35,6 +35,8 @@ class Found:
     """In the order named; those of a folder by name, and before those of the folders in it."""
     bytes: list[int] = field(default_factory=list)
     """How big each is, to show progress."""
+    names: list[str] = field(default_factory=list)
+    """What each is called in the folder that its word has named, or by itself; not always different."""
     failures: list[str] = field(default_factory=list)
     """Folders that cannot be read or hold nothing, one sentence each."""
     remarks: list[str] = field(default_factory=list)
@@ -48,17 +50,18 @@ def find(words: Sequence[str]) -> Found:
         if word != STANDARD_INPUT and os.path.isdir(word):  # noqa: PTH112 - never fails, however long the name
             _walk(word, found)
         else:
-            _add(word, found)
+            _add(word, Path(word).name or word, found)
     return found
 
 
-def _add(file: str, found: Found) -> None:
+def _add(file: str, name: str, found: Found) -> None:
     try:
         size = Path(file).stat().st_size
     except (OSError, ValueError):
         size = 0  # whoever opens it will say what is wrong
     found.files.append(file)
     found.bytes.append(size)
+    found.names.append(name)
 
 
 def _walk(folder: str, found: Found) -> None:
@@ -80,7 +83,7 @@ def _walk(folder: str, found: Found) -> None:
         for name in sorted(names):
             suffix = Path(name).suffix.lower()
             if suffix in _SUFFIXES and not name.startswith("."):
-                _add(str(Path(path) / name), found)
+                _add(str(Path(path) / name), str(Path(path, name).relative_to(folder)), found)
             else:
                 passed_over[suffix or "no suffix"] += 1
     if passed_over:

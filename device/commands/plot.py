@@ -165,8 +165,7 @@ def _draw_score(axes: "Axes", timeline: Timeline, seconds: float) -> None:
     found = columns(timeline.scores, seconds=seconds, count=_COLUMNS) if timeline.scores.value else None
     if found is not None:
         _draw_columns(axes, found, _INK)
-    rules = timeline.rules
-    for name, at, style in (("on", rules.on, "--"), ("off", rules.off, ":")):
+    for (name, at), style in zip(timeline.limits.items(), ("--", ":"), strict=False):
         axes.axhline(at, color=_LIMIT, linestyle=style, linewidth=0.9)
         _write(axes, f"{name} {at:.2f}", (1, at), axes.get_yaxis_transform(), _LIMIT)
     axes.set(ylim=(-0.02, 1.02), yticks=[0, 0.5, 1])

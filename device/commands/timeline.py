@@ -1,11 +1,12 @@
 """What was heard in a recording over time, kept for a picture and reduced to what the picture can show."""
 
 from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from device.hearing.decision import Event, Rules, Segment, Step
+from device.hearing.decision import Event, Segment, Step
 from device.pipeline import Observation
 from device.sound import SAMPLE_RATE, FloatArray
 
@@ -30,7 +31,8 @@ class Timeline:
     file: str
     model: str
     mode: str
-    rules: Rules
+    limits: Mapping[str, float]
+    """Probabilities at which a state turns, by what they are called; at most two."""
     scores: Trace = field(default_factory=Trace)
     """Probability of music, in the middle of the stretch that each answer speaks for."""
     levels_dbfs: Trace = field(default_factory=Trace)
@@ -51,10 +53,11 @@ class Timeline:
             end = min(observation.score.end, self.heard)
             self.scores.add(min(observation.score.start, end), end, round(observation.score.probability, 4))
 
-    def finish(self, step: Step) -> None:
+    def finish(self, steps: Iterable[Step]) -> None:
         """Keep what was decided."""
-        self.events += step.events
-        self.segments += step.segments
+        for step in steps:
+            self.events += step.events
+            self.segments += step.segments
 
 
 @dataclass(frozen=True, slots=True)

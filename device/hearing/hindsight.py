@@ -7,8 +7,9 @@ is taken for music for a moment is none.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from device.configuration.settings import DecisionConfig, Mode
@@ -22,6 +23,36 @@ packages: with less, more is taken for music in hours without any; with more, sh
 
 BIAS_NATS: Mapping[Mode, float] = {"precision": -1.0, "balanced": 0.0, "recall": 1.0}
 """What is added to the evidence of each answer."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """All answers of a recording, in order; their stretches join. 24 bytes each: 1.8 MB for ten hours."""
+
+    ends: "array[int]" = field(default_factory=lambda: array("q", (0,)))
+    """Samples; the first is where the first stretch begins."""
+    probabilities: "array[float]" = field(default_factory=lambda: array("d"))
+    evidence: "array[float]" = field(default_factory=lambda: array("d"))
+
+    @classmethod
+    def of(cls, scores: Iterable[Score]) -> "Answers":
+        """Of scores that are at hand."""
+        made = cls()
+        for score in scores:
+            made.add(score)
+        return made
+
+    def add(self, score: Score) -> None:
+        """The next."""
+        if not self.probabilities:
+            self.ends[0] = score.start
+        self.ends.append(score.end)
+        self.probabilities.append(score.probability)
+        self.evidence.append(score.evidence)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.probabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +75,30 @@ class Hindsight:
             bias = -log_odds(limited)
         return cls(bias_nats=bias, min_on_s=config.min_on_s or 0.0, min_off_s=config.min_off_s or 0.0)
 
-    def decide(self, scores: Sequence[Score], end: int) -> Step:
+    @property
+    def even(self) -> float:
+        """The probability at which an answer speaks neither for music nor against it."""
+        return 1 / (1 + math.exp(self.bias_nats))
+
+    def decide(self, answers: Answers, end: int) -> Step:
         """All segments of a recording, from its beginning to its end, and the events between them.
 
         Args:
-            scores: all answers, in order; their stretches join.
+            answers: all of them.
             end: how far the recording was heard, in samples.
         """
-        if not scores:
+        if not len(answers):
             return Step()
-        states = self._states(scores)
+        states = self._states(answers)
         changes = [place for place in range(1, len(states)) if states[place] != states[place - 1]]
         segments, events = [], []
-        for first, following in pairwise((0, *changes, len(scores))):
-            stretch = scores[first:following]
-            start = 0 if first == 0 else stretch[0].start
-            stop = end if following == len(scores) else stretch[-1].end
-            probabilities = [score.probability for score in stretch]
-            mean = math.fsum(probabilities) / len(stretch)
+        for first, following in pairwise((0, *changes, len(states))):
+            start = 0 if first == 0 else answers.ends[first]
+            stop = end if following == len(states) else min(end, answers.ends[following])
+            if start >= stop:
+                continue  # a recording that ends within a patch is not heard to the end of its last stretch
+            probabilities = answers.probabilities[first:following]
+            mean = math.fsum(probabilities) / len(probabilities)
             music = states[first]
             segments.append(Segment(start, stop, Music.ON if music else Music.OFF, mean))
             if music:
@@ -70,51 +107,53 @@ class Hindsight:
                 events.append(Event("music_stopped", start, stop, peak, mean))
         return Step(tuple(events), tuple(segments))
 
-    def _states(self, scores: Sequence[Score]) -> list[bool]:
-        """Of each answer, whether it is music.
+    def _states(self, answers: Answers) -> Sequence[int]:
+        """Of each answer, 1 if it is music.
 
-        `best[s]` is the most that any sequence is worth which ends in state s at this answer. It either stays in
-        s, or has changed to s so many answers ago as s must last.
+        `best[s]` holds for each answer the most that any sequence is worth which ends in state s there. It either
+        stays in s, or has changed to s so many answers ago as s must last.
         """
-        evidence = [(score.evidence + self.bias_nats) / 2 for score in scores]
-        total = [0.0, *accumulate(evidence)]
-        lasts = [self._answers(self.min_off_s, scores), self._answers(self.min_on_s, scores)]
-        best = [[-evidence[0], evidence[0]]]
-        came = [(0, 0)]
-        """For each answer and state, how many answers ago the state began; 0: before, or with the recording."""
-        for place in range(1, len(scores)):
+        evidence = array("d", ((each + self.bias_nats) / 2 for each in answers.evidence))
+        total = array("d", accumulate(evidence, initial=0.0))
+        lasts = [self._answers(self.min_off_s, answers), self._answers(self.min_on_s, answers)]
+        best = (array("d", (-evidence[0],)), array("d", (evidence[0],)))
+        came = (array("l", (0,)), array("l", (0,)))
+        """For each state and answer, how many answers ago the state began; 0: before, or with the recording."""
+        for place in range(1, len(evidence)):
             worth, since = [0.0, 0.0], [0, 0]
             for state, sign in ((0, -1.0), (1, 1.0)):
-                worth[state] = best[-1][state] + sign * evidence[place]
+                worth[state] = best[state][-1] + sign * evidence[place]
                 # At the end of the recording, a state may be shorter.
-                shortest = lasts[state] if place + 1 < len(scores) else 1
+                shortest = lasts[state] if place + 1 < len(evidence) else 1
                 for length in range(shortest, lasts[state] + 1):
                     begin = place - length
                     if begin < 0:
                         break
                     gained = sign * (total[place + 1] - total[begin + 1])
-                    changed = best[begin][1 - state] - self.change_nats + gained
+                    changed = best[1 - state][begin] - self.change_nats + gained
                     if changed > worth[state]:
                         worth[state], since[state] = changed, length
-            best.append(worth)
-            came.append((since[0], since[1]))
-        return _followed_back(int(best[-1][1] > best[-1][0]), came)
+            for state in (0, 1):
+                best[state].append(worth[state])
+                came[state].append(since[state])
+        return _followed_back(int(best[1][-1] > best[0][-1]), came)
 
     @staticmethod
-    def _answers(seconds: float, scores: Sequence[Score]) -> int:
+    def _answers(seconds: float, answers: Answers) -> int:
         """So many answers last so long; at least one."""
-        hop_s = (scores[-1].end - scores[0].start) / len(scores) / SAMPLE_RATE
-        return max(1, min(len(scores), math.ceil(round(seconds / hop_s, 6)))) if hop_s > 0 else 1
+        hop_s = (answers.ends[-1] - answers.ends[0]) / len(answers) / SAMPLE_RATE
+        return max(1, min(len(answers), math.ceil(round(seconds / hop_s, 6)))) if hop_s > 0 else 1
 
 
-def _followed_back(state: int, came: Sequence[tuple[int, int]]) -> list[bool]:
-    states: list[bool] = []
-    place = len(came) - 1
+def _followed_back(state: int, came: Sequence[Sequence[int]]) -> Sequence[int]:
+    states = array("b")
+    place = len(came[0]) - 1
     while place >= 0:
-        length = came[place][state]
+        length = came[state][place]
         count = length or 1
-        states += [bool(state)] * count
+        states.extend((state,) * count)
         if length:
             state = 1 - state
         place -= count
-    return states[::-1]
+    states.reverse()
+    return states

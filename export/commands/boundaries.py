@@ -10,8 +10,8 @@ from functools import partial
 
 from device.configuration.settings import DecisionConfig, Mode
 from device.hearing.classifier import Classifier
-from device.hearing.decision import Decision, Score, Segment
-from device.hearing.hindsight import Hindsight
+from device.hearing.decision import Decision, Segment
+from device.hearing.hindsight import Answers, Hindsight
 from device.hearing.models.loading import load_model
 from device.hearing.models.sidecar import MODES
 from device.hearing.rules import rules
@@ -77,10 +77,10 @@ def _decided(sound: Programme | Stream, model: str, mode: Mode) -> tuple[Segment
     samples: FloatArray = sound.read() if isinstance(sound, Programme) else record(sound.read())
     loaded = load_model(model)
     decision = Decision(rules(DecisionConfig(), loaded, mode))
-    scores: list[Score] = []
+    answers = Answers()
     live: list[Segment] = []
     for seen in listen(Played([samples]), Classifier(loaded), decision):
         live += seen.step.segments
         if seen.score is not None:
-            scores.append(seen.score)
-    return Hindsight.of(DecisionConfig(), mode).decide(scores, samples.size).segments, live
+            answers.add(seen.score)
+    return Hindsight.of(DecisionConfig(), mode).decide(answers, samples.size).segments, live
