@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import sqlite3
+import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -19,6 +21,7 @@ from device.cli import main
 from device.commands.history import moment
 from device.errors import OidoError
 from device.publishing.payloads import EventReport
+from device.storage.clock import Clock, Doubt
 from device.storage.history import (
     FILE,
     History,
@@ -85,12 +88,85 @@ def test_the_same_interval_again_replaces_the_first(path: Path, history: History
 
 
 def test_what_is_too_old_is_forgotten(path: Path) -> None:
-    """Counted from the newest interval, not from the clock."""
+    """When another one is added so much later."""
     history = History(path, retention_days=10)
     for day in (1, 5, 12):
         history.add(interval(day, day * DAY_S, day * DAY_S + 60))
     history.close()
     assert [each.id for each in stored(path)] == ["id-5", "id-12"]
+
+
+@pytest.mark.parametrize("ahead_days", [500, 100_000])
+def test_one_wrong_date_deletes_nothing(path: Path, ahead_days: float) -> None:
+    """An interval that is dated into the future, and good ones after it."""
+    now = time.time()
+    history = History(path, retention_days=400)
+    for number in range(20):
+        history.add(interval(number, now - 3_600 * (30 - number), now - 3_600 * (30 - number) + 60))
+    history.add(interval(20, now + ahead_days * DAY_S, now + ahead_days * DAY_S + 60))
+    history.add(interval(21, now - 60, now))
+    history.close()
+    assert {each.id for each in stored(path)} == {f"id-{number}" for number in range(22)}
+
+
+def test_nothing_is_deleted_while_the_clock_is_not_set(path: Path) -> None:
+    """It may be years ahead."""
+    clock = Clock(now=lambda: 4e9, since_boot=lambda: 1.0, synchronised=lambda: False, boot="b")
+    history = History(path, retention_days=10, clock=clock)
+    history.add(interval(1, 1.7e9, 1.7e9 + 60))
+    history.add(interval(2, 3.9e9, 3.9e9 + 60), clock.doubt())
+    history.close()
+    assert [(each.id, each.clock_set) for each in stored(path)] == [("id-1", True), ("id-2", False)]
+
+
+def test_intervals_from_before_the_clock_was_set_are_dated_again(path: Path) -> None:
+    """Those of this boot; those of another one stay marked, and are not too old to keep."""
+    wall, is_set = 1_000.0, False
+    clock = Clock(now=lambda: wall, since_boot=lambda: 100.0, synchronised=lambda: is_set, boot="b")
+    history = History(path, retention_days=10, clock=clock)
+    history.add(interval(0, 700, 760), Doubt("earlier", 5.0))
+    history.add(interval(1, 900, 960), clock.doubt())
+    history.look()
+    assert not any(each.clock_set for each in stored(path))
+    wall, is_set = 1_790_000_000.0, True
+    history.look()
+    history.add(interval(2, wall - 30, wall - 10), clock.doubt())
+    history.close()
+    assert [(each.id, each.started, each.clock_set) for each in stored(path)] == [
+        ("id-0", 700.0, False),
+        ("id-1", 1_790_000_000.0 - 100, True),
+        ("id-2", wall - 30, True),
+    ]
+
+
+RELEASED = sorted((Path(__file__).parent / "golden/databases").glob("history-*.db"))
+"""The history as each released version wrote it: two intervals."""
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda each: each.stem)
+def test_the_history_of_every_released_version_is_kept(path: Path, released: Path) -> None:
+    """It is read before it is migrated and after."""
+    path.write_bytes(released.read_bytes())
+    before = stored(path)
+    assert len(before) == 2
+    History(path, retention_days=400).close()
+    assert stored(path) == before
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
+def test_a_newer_history_is_one_sentence(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither read nor changed."""
+    History(path, retention_days=400).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    before = path.read_bytes()
+    assert main(["history", "--state-dir", str(path.parent)]) == 1
+    assert "a newer oido wrote it, in format 99" in capsys.readouterr().err
+    history = History(path, retention_days=400)
+    history.add(interval(1))
+    history.close()
+    assert path.read_bytes() == before
 
 
 def test_there_are_never_more_than_so_many(path: Path) -> None:
@@ -224,16 +300,27 @@ def test_a_range_that_ends_before_it_begins_is_wrong_use(tmp_path: Path) -> None
     assert main(words) == 2
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "", "0001-01-01T00:00", "9999-12-31T23:59:59"])
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "99999999999d", "d", "2026-13-01", "", "0001-01-01T00:00", "9999-12-31T23:59:59"]
+)
 def test_a_date_that_is_none_is_wrong_use(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Or it is a date, however far away; never a traceback."""
     try:
         moment(text)
-    except ValueError:
+    except ArgumentTypeError:
         with pytest.raises(SystemExit) as end:
             main(["history", "--since", text])
         assert end.value.code == 2
-        assert "--since" in capsys.readouterr().err
+        assert "is no date: write today, yesterday, 7d" in capsys.readouterr().err
+
+
+def test_days_begin_at_midnight() -> None:
+    """Local, also where clocks were changed between then and now."""
+    today = date(2026, 5, 8)
+    assert moment("today", today) == moment("2026-05-08")
+    assert moment("yesterday", today) == moment("2026-05-07")
+    assert moment("7d", today) == moment("2026-05-01")
+    assert moment("100d", today) == moment("2026-01-28")
 
 
 def test_the_command_prints_json_csv_and_columns(
@@ -248,7 +335,8 @@ def test_the_command_prints_json_csv_and_columns(
     assert (row["source"], row["duration_s"], row["id"]) == ("bar", 90.0, "id-1")
     assert datetime.fromisoformat(row["started"]).timestamp() == begin
     assert main([*words, "--csv"]) == 0
-    assert list(csv.DictReader(io.StringIO(capsys.readouterr().out))) == [{k: str(v) for k, v in row.items()}]
+    shown = {key: "true" if value is True else str(value) for key, value in row.items()}
+    assert list(csv.DictReader(io.StringIO(capsys.readouterr().out))) == [shown]
     assert main(words) == 0
     header, line = capsys.readouterr().out.splitlines()
     assert header.split() == ["source", "started", "ended", "duration_s"]

@@ -4,9 +4,8 @@ import argparse
 import logging
 import math
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -27,9 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since",
         type=moment,
         metavar="DATE",
-        help="from when, ISO 8601; local time if no offset is given (default: all)",
+        help="from when: today, yesterday, 7d (seven days ago), 2026-05-01 or 2026-05-01T18:30; local time if no "
+        "offset is given (default: all)",
     )
-    parser.add_argument("--until", type=moment, metavar="DATE", help="until when; not included (default: now)")
+    parser.add_argument(
+        "--until", type=moment, metavar="DATE", help="until when, likewise; not included (default: now)"
+    )
     parser.add_argument("--source", metavar="NAME", help="only this source")
     parser.add_argument(
         "--daily", action="store_true", help="print the minutes of music of each day, from midnight to midnight"
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print intervals, or daily totals."""
     since = -math.inf if arguments.since is None else arguments.since
-    until = time.time() if arguments.until is None else arguments.until
+    until = datetime.now(UTC).timestamp() if arguments.until is None else arguments.until
     if since >= until:
         raise UsageError("--since must lie before --until")
     directory = arguments.state_dir or directory_to_look_at(load(arguments.config))
@@ -126,9 +128,28 @@ def _columns(stream: TextIO, header: Sequence[str]) -> Callable[[Row], None]:
     return write_row
 
 
-def moment(text: str) -> float:
-    """Seconds since the epoch of an ISO 8601 date or time; local unless it has an offset."""
-    return datetime.fromisoformat(text).timestamp()
+def moment(text: str, today: date | None = None) -> float:
+    """Seconds since the epoch.
+
+    Args:
+        text: an ISO 8601 date or time, local unless it has an offset; or `today`, `yesterday` or `7d`, which are
+            the midnights that today, yesterday and the day seven days ago began with.
+        today: None: as the clock says.
+
+    Raises:
+        argparse.ArgumentTypeError: it is nothing of that, or too far away.
+    """
+    days = {"today": 0, "yesterday": 1}.get(text)
+    if days is None and text.endswith("d") and text[:-1].isdecimal():
+        days = int(text[:-1])
+    try:
+        if days is None:
+            return datetime.fromisoformat(text).timestamp()
+        return datetime.combine((today or date.today()) - timedelta(days), time()).timestamp()  # noqa: DTZ011 - local
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date: write today, yesterday, 7d (seven days ago), 2026-05-01 or 2026-05-01T18:30"
+        ) from error
 
 
 def _local(seconds: float) -> str:
