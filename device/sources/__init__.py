@@ -18,7 +18,7 @@ playlist.py      which stream a playlist names
 
 conditioning.py  any rate and channels -> blocks: finite, mixed down, resampled, within [-1, 1]
 mixing.py        channels -> mono, also where they cancel each other
-resample.py      any rate -> 16 kHz, with soxr
+resample.py      any rate -> 16 kHz, compiled or with soxr
 backoff.py       how long to wait before a lost source is tried again
 
 Each module is imported by whoever needs it, and loads its audio library when its first source is opened.

@@ -11,11 +11,14 @@
 #pragma GCC target("avx2,fma") /* spectra.c says whether this processor has them. */
 /* GCC would read memory once for each sum, and reading is what takes the time. */
 #define READ_ONCE(vector) __asm__("" : "+x"(vector))
+enum { LANES = 8, SUMS = 8 };
 #else
-#define READ_ONCE(vector) /* 64-bit ARM computes with registers only. */
+/* 64-bit ARM: shorter vectors, twice as many of them, and it computes with what is in registers only. */
+#define READ_ONCE(vector) (void)(vector)
+enum { LANES = 4, SUMS = 16 };
 #endif
 
-enum { LANES = 8, SUMS = 8, CHUNK = 4096, LONGEST = 136, ROOM = CHUNK / 2 + LONGEST + SUMS * LANES };
+enum { CHUNK = 4096, LONGEST = 136, ROOM = CHUNK / 2 + LONGEST + SUMS * LANES };
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef float lanes_anywhere __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -49,7 +52,7 @@ static inline int64_t filter(struct oido_stage *stage, float *out, const int row
         for (int row = 0; row < rows; row++) {
             const float *from = stage->rows + row * ROOM + first, *taps = stage->taps + row * length;
             for (int64_t tap = stage->begin[row]; tap < stage->end[row]; tap++) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
                 for (int vector = 0; vector < vectors; vector++) {
                     lanes samples = *(const lanes_anywhere *)(from + tap + vector * LANES);
                     if (outputs > 1) READ_ONCE(samples);

@@ -129,10 +129,10 @@ class TfliteRuntime(Runtime):
         name: TfliteName = "auto",
         threads: int = 1,
     ) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 - 10 ms that an ONNX model does not need
-
         chosen = _choose_tflite(path, name)
         interpreter_type = importlib.import_module(_TFLITE_MODULES[chosen]).Interpreter
+        # importlib.metadata would take 15 ms to import.
+        package = importlib.import_module(_TFLITE_MODULES[chosen].partition(".")[0])
         try:
             with quiet_stderr():
                 self._interpreter: Any = interpreter_type(model_content=content, num_threads=threads)
@@ -153,7 +153,7 @@ class TfliteRuntime(Runtime):
         self._input = _Input(inputs[0], path)
         self._outputs = [_Tensor(there[names.index(output) if output else 0], path) for output in wanted]
         self._lock = threading.Lock()  # of the interpreter, and of the input's memory
-        self.description = f"{chosen} {version(chosen)}"
+        self.description = f"{chosen} {package.__version__}"
 
     def run_all(self, features: FloatArray) -> Sequence[FloatArray]:
         """As `Runtime.run_all`, each flattened: (n, size). The rows are run one after the other."""
