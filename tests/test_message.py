@@ -208,7 +208,7 @@ def test_a_response_repeats_the_transaction() -> None:
     message = response_message(TOPICS, "mic", response)
     assert (message.topic, message.qos, message.retain) == ("oido/attic/mic/response", 1, False)
     assert message.payload == (
-        '{"transaction":"t1","ok":false,"error":"no such mode","paused":true,"mode":"recall",'
+        '{"transaction":"t1","ok":false,"error":"no such mode","warning":null,"paused":true,"mode":"recall",'
         '"model":"logistic","log_level":"info"}'
     )
 

@@ -56,12 +56,12 @@ def test_a_file_in_a_format_only_ffmpeg_reads(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
-    """In ffmpeg's words."""
+    """Plainly, and as a source that will not get better."""
     film = tmp_path / "silent.mp4"
     command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=d=0.2", str(film)]
     subprocess.run(command, check=True)
     _, error = heard_until_error(FfmpegStream(str(film), name="film", stall_s=5))
-    assert "does not contain any stream" in str(error)
+    assert "there is no sound in it" in str(error)
     assert not isinstance(error, SourceLost)
 
 
