@@ -19,7 +19,7 @@ ENOUGH_BYTES = 100 * 2**20
 """Free disk space. Ten thousand waiting events take about 5 MB; the rest is for whatever else writes there."""
 
 _UNWRITABLE = (
-    "{} cannot be written: {}; events that wait for the broker would be lost when oido ends: "
+    "{} cannot be written: {}; events that wait for the broker would be lost: "
     "set [node] state_dir to a directory that this user may write"
 )
 
