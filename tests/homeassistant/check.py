@@ -85,6 +85,19 @@ AUTOMATIONS = f"""
       on_start: [{{event: oido_ran, event_data: {{name: start}}}}]
       on_quiet: [{{event: oido_ran, event_data: {{name: quiet}}}}]
 """
+INTRODUCTION = """\
+# oido in a real Home Assistant
+
+Written by `bash tests/homeassistant/run`. Each version of Home Assistant's core runs in a Debian of its own, with a
+real broker (mosquitto, with persistence) and two real devices that hear recordings in real time.
+
+Numbers in braces say how often an automation ran: *plain* when Music turns on, *start* and *quiet* of the blueprint,
+*event* on the event entity without `unavailable`, *event_plain* on any change of it. After a kill, the stop that the
+device makes up is a true event. Rows are those of states; a thermometer, which not every machine has, adds at most
+1,440 a day.
+
+"""
+
 RUNS = ("plain", "start", "quiet", "event", "event_plain")
 
 
@@ -290,19 +303,7 @@ def _tried(it: Check, step: Callable[[], None]) -> None:
 
 def report(results: list[dict[str, Any]]) -> str:
     """The page of results."""
-    lines = [
-        "# oido in a real Home Assistant",
-        "",
-        "Written by `bash tests/homeassistant/run`. Each version of Home Assistant's core runs in a Debian",
-        "of its own, with a real broker (mosquitto, with persistence) and two real devices that hear",
-        "recordings in real time.",
-        "",
-        "Numbers in braces say how often an automation ran: *plain* when Music turns on, *start* and *quiet* of the",
-        "blueprint, *event* on the event entity without `unavailable`, *event_plain* on any change of it. After a kill,",
-        "the stop that the device makes up is a true event. Rows are those of states; a thermometer, which this machine",
-        "does not have, adds at most 1,440 a day.",
-        "",
-    ]
+    lines = INTRODUCTION.splitlines()
     for result in results:
         lines += [
             f"## Home Assistant {result['version']}",
