@@ -88,13 +88,13 @@ AUTOMATIONS = f"""
 INTRODUCTION = """\
 # oido in a real Home Assistant
 
-Written by `bash tests/homeassistant/run`. Each version of Home Assistant's core runs in a Debian of its own, with a
-real broker (mosquitto, with persistence) and two real devices that hear recordings in real time.
+Written by `bash tests/homeassistant/run`. Each version of Home Assistant's core runs in a Debian of its own,
+with a real broker (mosquitto, with persistence) and two real devices that hear recordings in real time.
 
-Numbers in braces say how often an automation ran: *plain* when Music turns on, *start* and *quiet* of the blueprint,
-*event* on the event entity without `unavailable`, *event_plain* on any change of it. After a kill, the stop that the
-device makes up is a true event. Rows are those of states; a thermometer, which not every machine has, adds at most
-1,440 a day.
+Numbers in braces say how often an automation ran: *plain* when Music turns on, *start* and *quiet* of the
+blueprint, *event* on the event entity without `unavailable`, *event_plain* on any change of it. After a kill,
+the stop that the device makes up is a true event. Rows are those of states; a thermometer, which not every
+machine has, adds at most 1,440 a day.
 
 """
 
