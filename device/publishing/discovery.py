@@ -27,8 +27,8 @@ from device.publishing.payloads import DeviceInfo, EventType
 ORIGIN = "oido"
 """The `name` under `o`, by which our own retained payloads are recognised."""
 
-SUPPORT_URL = "https://pypi.org/project/oido/"
-"""The distribution's page, which names the project's home."""
+SUPPORT_URL = "https://www.home-assistant.io/integrations/mqtt/"
+"""Where Home Assistant sends who asks about the origin of a device: oido has no page of its own yet."""
 
 REASONS = ("music", "no music", "starting", "flat line", "no audio", "paused", "ended")
 """Every `reason` of a state."""
