@@ -19,7 +19,7 @@ from waiting import DEADLINE_S
 from device.configuration.settings import SourceConfig, SourceKind
 from device.errors import ConfigurationError, SourceError, SourceLost
 from device.sound import Block, FloatArray
-from device.sources.ffmpeg import arguments
+from device.sources.ffmpeg import arguments, is_finite
 from device.sources.opening import open_source
 from device.sources.pipe import FfmpegStream, Pace, PcmReader, StandardInput
 
@@ -125,6 +125,19 @@ def test_standard_input_that_stalls_is_lost_and_can_be_taken_up_again() -> None:
         again = source.blocks()
         blocks.append(next(again))
         assert set(samples_of(blocks).tolist()) == {0.5}
+
+
+def test_standard_input_that_is_closed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`oido run <&-`: the interpreter has no standard input then."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SourceError, match="standard input is closed; pipe"):
+        next(StandardInput(name="in", stall_s=1).blocks())
+
+
+def test_a_name_that_no_file_can_have_is_no_file() -> None:
+    """It is ffmpeg that says so, in its own words."""
+    assert not is_finite("/tmp/" + 300 * "a")  # noqa: S108 - nothing is there
+    assert not is_finite("file:///" + 5_000 * "a/")
 
 
 def test_close_ends_a_read_of_standard_input_that_waits() -> None:

@@ -107,10 +107,15 @@ class StandardInput:
         """Yield blocks until the input ends.
 
         Raises:
-            SourceError: the input is a terminal, cannot be read, or ended before a single sample.
+            SourceError: the input is a terminal or closed, cannot be read, or ended before a single sample.
             SourceLost: no sample came for `stall_s`.
         """
-        stream = self._stream or sys.stdin.buffer
+        stream = self._stream or (sys.stdin.buffer if sys.stdin is not None else None)
+        if stream is None:
+            raise SourceError(
+                "standard input is closed; pipe signed 16-bit samples into it, "
+                "for example from arecord -t raw -f S16_LE -r 16000"
+            )
         if stream.isatty():
             raise SourceError(
                 "standard input is a terminal; pipe signed 16-bit samples into it, "
