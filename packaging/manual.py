@@ -39,7 +39,7 @@ def manual(example: str) -> str:
     program.description = None
     program._action_groups[0].title = "commands"  # noqa: SLF001 - argparse has no public way
     for command in program._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]  # noqa: SLF001
-        command.description = None  # the same as its help
+        command.description = None  # its help; what is more stands in the section on the configuration
     data = {
         "description": DESCRIPTION[0].lower() + DESCRIPTION[1:].rstrip("."),
         "version": device.__version__,

@@ -24,10 +24,10 @@ from device.hearing.models.loading import configured_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `classify`."""
     option = parser.add_argument
-    parser.epilog = (
-        "A recording is known whole, so music begins and ends where that is most likely. [decision] on is then "
-        "the probability from which an answer speaks for music, and no music is shorter than min_on_s and no "
-        "pause shorter than min_off_s, where they are set; off counts with --as-live alone."
+    parser.description = (
+        f"{parser.description}. A recording is known whole, so music begins and ends where that is most likely: "
+        "[decision] on is then the probability from which an answer speaks for music, no music is shorter than "
+        "min_on_s and no pause shorter than min_off_s, where they are set, and off counts with --as-live alone."
     )
     option(
         "files", nargs="+", metavar="FILE", help="any recording, a folder of them, or - for one on standard input"
