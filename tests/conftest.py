@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -30,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave out soaks and trainings, unless asked for by `--all` or `-m`; watch for skips, if asked to."""
+    # A shell's background job ignores Ctrl-C, and so would all programs that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.option.markexpr and not config.getoption("--all"):
         config.option.markexpr = DEFAULT_MARKS
     if config.getoption("--no-integration-skips"):

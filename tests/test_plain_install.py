@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from evaluation_fakes import small_corpus
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -85,7 +86,7 @@ def test_the_help_of_every_command(program: str, command: str) -> None:
 MISSING = {
     ("device", "demo"): (1, "the demo needs a broker of its own: pip install 'oido[demo]'"),
     ("device", "classify", "--plot", "a.png", "a.wav"): (1, "needs matplotlib, which is not installed here: pip"),
-    ("export", "calibrate", "attention"): (
+    ("export", "calibrate", "attention", "--corpus", "CORPUS"): (
         1,
         "needs scipy, which is not installed here: pip install 'oido[export]'",
     ),
@@ -96,9 +97,10 @@ MISSING = {
 
 
 @pytest.mark.parametrize("words", MISSING)
-def test_a_missing_extra_is_one_sentence(words: tuple[str, ...]) -> None:
-    """With the line that installs it."""
-    outcome = plain(*words)
+def test_a_missing_extra_is_one_sentence(words: tuple[str, ...], tmp_path: Path) -> None:
+    """With the line that installs it; CORPUS stands for a small one."""
+    corpus = str(small_corpus(tmp_path).root) if "CORPUS" in words else ""
+    outcome = plain(*(corpus if word == "CORPUS" else word for word in words))
     code, sentence = MISSING[words]
     assert (outcome.returncode, outcome.stdout) == (code, "")
     assert sentence in outcome.stderr
