@@ -130,9 +130,7 @@ def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path: Path, caplog: py
     assert "is not cleared after a restart" in said
 
 
-def test_without_a_state_directory_it_is_in_memory(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_state_directory_it_is_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One sentence says that what is left behind is not cleared."""
     (tmp_path / "file").touch()
     node = NodeConfig(state_dir=str(tmp_path / "file" / "state"))

@@ -110,8 +110,8 @@ class TellingPublisher(MqttPublisher):
 
 
 def tell(**line: object) -> None:
-    """Print one line at once."""
-    print(json.dumps(line), flush=True)  # noqa: T201 - the parent reads it
+    """Print one line at once, in a single write: two threads do this."""
+    print(json.dumps(line) + "\n", end="", flush=True)  # noqa: T201 - the parent reads it
 
 
 def main(port: int, state_dir: str, first: int, pairs: int, limit: int, environment: Mapping[str, str]) -> None:
