@@ -6,8 +6,8 @@ First, a child waits as the daemon's main loop does, for half a millisecond at a
 as fast as that goes; it must notice the SIGHUP that comes last.
 
 Then `oido run` is started again and again, with a real mosquitto, and gets one SIGTERM or two (as `timeout` sends
-them) at a random moment of its first seconds. It must end within `--within-s` of the last one, and the broker must
-keep `offline`, unless `online` was never said.
+them) at a random moment: one in four while it starts, the others within a second after `online` was said. It must
+end within `--within-s` of the last one, and the broker must keep `offline`, unless `online` was never said.
 
 Exit code 0 if each one ended in time, and none left `online` behind.
 """
@@ -35,8 +35,12 @@ from broker import brokers
 from subscriber import Subscriber
 from waiting import eventually
 
-LATEST_S = 2.5
-"""When after the start of the process the first SIGTERM comes, at the latest: the daemon hears by then."""
+EARLY = 0.25
+"""How many are ended while they start."""
+STARTING_S = 1.5
+"""When after the start of the process the first SIGTERM comes to these, at the latest."""
+LISTENING_S = 1.0
+"""When after `online` it comes to the others, at the latest."""
 BETWEEN_S = 0.3
 """How long after it the second one comes, at the latest."""
 HANGS_S = 30.0
@@ -83,7 +87,7 @@ def end_of(process: "subprocess.Popen[bytes]") -> int | None:
         return None
 
 
-def start_and_end(folder: Path, port: int, number: int, chance: random.Random) -> End:
+def start_and_end(folder: Path, port: int, subscriber: Subscriber, number: int, chance: random.Random) -> End:
     """One daemon, from its start to its end."""
     name = f"n{number}"
     file = folder / f"{name}.toml"
@@ -92,7 +96,7 @@ def start_and_end(folder: Path, port: int, number: int, chance: random.Random) -
         '[[source]]\nname = "room"\nkind = "stdin"\nstall_s = 3600\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
     )
-    first_s, second_s = chance.uniform(0, LATEST_S), chance.choice((None, chance.uniform(0, BETWEEN_S)))
+    early, second_s = chance.random() < EARLY, chance.choice((None, chance.uniform(0, BETWEEN_S)))
     with subprocess.Popen(
         [sys.executable, "-m", "device", "run", "-c", str(file)],
         cwd=ROOT,
@@ -103,7 +107,9 @@ def start_and_end(folder: Path, port: int, number: int, chance: random.Random) -
         assert process.stdin is not None
         process.stdin.write(bytes(60_000))  # two seconds of sound, and then it stays open
         process.stdin.flush()
-        time.sleep(first_s)
+        if not early:
+            eventually(lambda: subscriber.last(f"oido/{name}/status") == "online")
+        time.sleep(chance.uniform(0, STARTING_S if early else LISTENING_S))
         process.send_signal(signal.SIGTERM)
         if second_s is not None:
             time.sleep(second_s)
@@ -132,13 +138,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         broker = stack.enter_context(brokers(folder))()
-        subscriber = Subscriber(broker.port)
+        subscriber = Subscriber(broker.port, "oido/+/status")
         stack.callback(subscriber.close)
         pool = stack.enter_context(ThreadPoolExecutor(arguments.jobs))
         chances = [random.Random(f"{arguments.seed} {number}") for number in range(arguments.starts)]  # noqa: S311
         ends = list(
             pool.map(
-                lambda number: start_and_end(folder, broker.port, number, chances[number]), range(len(chances))
+                lambda number: start_and_end(folder, broker.port, subscriber, number, chances[number]),
+                range(len(chances)),
             )
         )
         said = {end.name: f"oido/{end.name}/status" for end in ends}
@@ -154,7 +161,7 @@ def main() -> int:
     odd = [end for end in ends if end.exit_code not in (0, -signal.SIGTERM)]
     print(
         f"{len(ends)} starts: ended after {times[len(times) // 2]:.2f} s (median), {times[-1]:.2f} s (longest); "
-        f"{len(late)} later than {arguments.within_s:g} s; {before} ended before they began to listen; "
+        f"{len(late)} later than {arguments.within_s:g} s; {before} ended by the signal itself, before they began or after they had closed; "
         f"{heard} said offline; {len(left)} left online behind; other exit codes: {len(odd)}"
     )
     for end in (*late, *odd):
