@@ -161,7 +161,8 @@ def main() -> int:
     odd = [end for end in ends if end.exit_code not in (0, -signal.SIGTERM)]
     print(
         f"{len(ends)} starts: ended after {times[len(times) // 2]:.2f} s (median), {times[-1]:.2f} s (longest); "
-        f"{len(late)} later than {arguments.within_s:g} s; {before} ended by the signal itself, before they began or after they had closed; "
+        f"{len(late)} later than {arguments.within_s:g} s; {before} by the signal itself, before they began "
+        "or after they had closed; "
         f"{heard} said offline; {len(left)} left online behind; other exit codes: {len(odd)}"
     )
     for end in (*late, *odd):
