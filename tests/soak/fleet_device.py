@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,14 @@ class NotingOutbox(Outbox):
     def pending(self) -> Iterator[tuple[int, Message]]:
         """What waits."""
         return self._inner.pending()
+
+    def first(self, held: Container[str]) -> tuple[int, Message] | None:
+        """What is sent next."""
+        return self._inner.first(held)
+
+    def set_aside(self, key: int, reason: str) -> None:
+        """The broker refuses it."""
+        self._inner.set_aside(key, reason)
 
     def acknowledge(self, key: int) -> None:
         """Forget it, and note when."""
