@@ -440,6 +440,8 @@ class Kinds:
         known = ("--summary", "--csv", "--jobs", "1", "--model", "--mode", "recall", "{}/good.wav", "-c", "{}")
         if draw.random() < 0.5:
             words = ["classify", *mutated_words(draw, words[1:], known)]
+            # A word of slashes alone is the root folder, and all of this machine's recordings would be heard.
+            words = [f"{word}x" if word and not word.strip("/") else word for word in words]
         return Case("classify", files, tuple(_side_by_side(words)))
 
     def _feed_classify(self, case: Case) -> str:
